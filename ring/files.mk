@@ -1,1 +1,2 @@
-# lists for ring/
+archives += ring
+ring.src := ring/blkif.c
