@@ -1,1 +1,3 @@
-# lists for common/
+# What daemon, library and tools share.
+archives += common
+common.src := common/hist.c common/log.c common/mailbox.c

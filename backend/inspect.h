@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the control socket may see of the daemon: copies, made under the registry's lock or by the
+ * queue's own worker; nothing in them points into live objects.
+ */
+#ifndef XSP_BACKEND_INSPECT_H
+#define XSP_BACKEND_INSPECT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "backend/stats.h"
+#include "ring/blkif.h"
+
+struct xsp_daemon;
+
+#define XSP_INSPECT_TEXT 256
+
+/* One block device. */
+struct xsp_vbd_snap {
+	uint32_t domid, devid;
+	char vdev[32];                 /* the toolstack's name: xvda; may be empty */
+	char target[XSP_INSPECT_TEXT]; /* the spec as given */
+	char why[XSP_INSPECT_TEXT];    /* last error or what it is waiting for; empty when all is well */
+	int state, peer_state;         /* XenBus states, ours and the frontend's as last seen */
+	bool online, readonly, connected, direct;
+	uint64_t size_bytes;
+	uint32_t sector_size;
+	uint32_t worker;       /* index of the worker that owns its queue */
+	uint32_t ring_order;   /* valid when connected, as the next three */
+	uint32_t ring_ref[1u << XSP_RING_MAX_ORDER];
+	uint32_t evtchn;       /* the guest's port */
+	char protocol[24];     /* x86_64-abi, x86_32-abi */
+	uint32_t adopted;      /* times a running ring was taken over from a former daemon */
+	uint64_t connected_ns; /* CLOCK_MONOTONIC at connect; 0 when not connected */
+	struct xsp_blk_stats stats;
+};
+
+/**
+ * xsp_inspect_vbds - copy of every block device, sorted by domid and devid
+ * @ret: malloc'd array, the caller frees; NULL when there is none
+ *
+ * Any thread; never waits for the store. Returns 0 or -ENOMEM.
+ */
+int xsp_inspect_vbds(struct xsp_daemon *d, struct xsp_vbd_snap **ret, size_t *ret_n);
+
+/* One request that was taken and not yet answered. */
+struct xsp_ring_inflight {
+	struct xsp_blk_req req;
+	uint64_t age_ns;
+};
+
+/* A ring as its worker sees it at one moment. */
+struct xsp_ring_snap {
+	uint32_t size, order;
+	uint32_t req_prod, req_event, rsp_prod, rsp_event; /* shared memory */
+	uint32_t req_cons, rsp_prod_pvt;                   /* private */
+	uint32_t ring_ref[1u << XSP_RING_MAX_ORDER];
+	uint64_t frame[1u << XSP_RING_MAX_ORDER]; /* our machine's page frame, 0 when not allowed */
+	uint32_t evtchn_remote, evtchn_local;
+	char protocol[24];
+	bool broken, stopping;
+	uint32_t n_inflight;
+	struct xsp_ring_inflight inflight[512];
+};
+
+/**
+ * xsp_inspect_ring - copy of a connected device's ring, made by its worker
+ * @ret: malloc'd, the caller frees
+ *
+ * Main thread; waits at most a second. Returns 0, -ENOENT (no such device), -ENOTCONN, -ETIMEDOUT.
+ */
+int xsp_inspect_ring(struct xsp_daemon *d, uint32_t domid, uint32_t devid,
+		     struct xsp_ring_snap **ret);
+
+#endif

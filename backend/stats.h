@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What one block device counts. Its worker alone writes (xsp_count), anybody reads (xsp_counted);
+ * the struct belongs to the device, not to the queue, so it outlives a reconnect.
+ */
+#ifndef XSP_BACKEND_STATS_H
+#define XSP_BACKEND_STATS_H
+
+#include "common/hist.h"
+
+enum xsp_stat_op { XSP_STAT_READ, XSP_STAT_WRITE, XSP_STAT_FLUSH, XSP_STAT_OPS };
+
+/* X(name, help): every plain counter, in the order they are shown. */
+#define XSP_BLK_COUNTERS(X)                                                                        \
+	X(rd_req, "read requests answered")                                                        \
+	X(wr_req, "write requests answered")                                                       \
+	X(fl_req, "flush requests answered")                                                       \
+	X(rd_sect, "512-byte sectors read")                                                        \
+	X(wr_sect, "512-byte sectors written")                                                     \
+	X(io_errors, "requests answered with an error of the target")                              \
+	X(bad_req, "malformed or forbidden requests refused")                                      \
+	X(bad_gref, "segments whose grant could not be copied")                                    \
+	X(visits, "batches taken from the ring")                                                   \
+	X(wakes, "events received")                                                                \
+	X(empty_wakes, "events that found nothing to do")                                          \
+	X(notifies, "events sent to the guest")                                                    \
+	X(evtchn_calls, "calls into libxenevtchn: pending, unmask, notify")                        \
+	X(gnt_calls, "calls into libxengnttab: copy, map, unmap")                                  \
+	X(gnt_refs, "grant references in those calls")                                             \
+	X(starved, "times the worker's buffers were all in use")
+
+struct xsp_blk_stats {
+#define X(name, help) uint64_t name;
+	XSP_BLK_COUNTERS(X)
+#undef X
+	struct xsp_hist latency[XSP_STAT_OPS]; /* taken from the ring .. answered, ns */
+};
+
+#endif
