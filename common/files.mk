@@ -1,3 +1,7 @@
 # What daemon, library and tools share.
 archives += common
 common.src := common/hist.c common/log.c common/mailbox.c
+
+# The XenBus state machine: floor 1, also compiled into the kernel.
+archives += fsm
+fsm.src := common/xenbus/fsm.c
