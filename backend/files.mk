@@ -1,1 +1,3 @@
-# lists for backend/
+# The control plane: settings and the control socket.
+archives += control
+control.src := backend/config.c
