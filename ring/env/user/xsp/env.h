@@ -20,12 +20,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+/*
+ * ThreadSanitizer knows no fences. Under it each access carries the order itself, so that it sees
+ * what happens before what, and the fences are bare instructions.
+ */
+#ifdef __SANITIZE_THREAD__
+#define xsp_load(p)     __atomic_load_n((p), __ATOMIC_ACQUIRE)
+#define xsp_store(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
+#define xsp_mb()        __asm__ __volatile__("lock; orl $0, (%%rsp)" ::: "memory", "cc")
+#define xsp_rmb()       __asm__ __volatile__("" ::: "memory")
+#define xsp_wmb()       __asm__ __volatile__("" ::: "memory")
+#else
 #define xsp_load(p)     __atomic_load_n((p), __ATOMIC_RELAXED)
 #define xsp_store(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
-
-#define xsp_mb()  __atomic_thread_fence(__ATOMIC_SEQ_CST)
-#define xsp_rmb() __atomic_thread_fence(__ATOMIC_ACQUIRE)
-#define xsp_wmb() __atomic_thread_fence(__ATOMIC_RELEASE)
+#define xsp_mb()        __atomic_thread_fence(__ATOMIC_SEQ_CST)
+#define xsp_rmb()       __atomic_thread_fence(__ATOMIC_ACQUIRE)
+#define xsp_wmb()       __atomic_thread_fence(__ATOMIC_RELEASE)
+#endif
 
 static inline void *xsp_zalloc(size_t bytes)
 {
