@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/* A world for tests/source/wire32.sh: just enough names for ring/ to compile without any libc. */
+#ifndef XSP_ENV_H
+#define XSP_ENV_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define static_assert _Static_assert
+#define EPROTO	      71
+
+#define xsp_load(p)	(*(const volatile __typeof__(*(p)) *)(p))
+#define xsp_store(p, v) (*(volatile __typeof__(*(p)) *)(p) = (v))
+#define xsp_mb()	__sync_synchronize()
+#define xsp_rmb()	__asm__ __volatile__("" ::: "memory")
+#define xsp_wmb()	__asm__ __volatile__("" ::: "memory")
+
+void *memcpy(void *to, const void *from, size_t bytes);
+void *memset(void *to, int byte, size_t bytes);
+
+#endif
