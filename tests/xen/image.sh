@@ -210,6 +210,7 @@ rm -rf "$g"/usr/{share,include} "$g"/usr/lib/x86_64-linux-gnu/{gconv,audit} "$g"
 	"$g"/usr/bin/{genfio,fio-btrace2fio,fio-dedupe,fio-genzipf,fio2gnuplot,fio_*,fiologparser*} \
 	"$g"/usr/lib/systemd "$g"/usr/lib/udev
 cp "$(command -v busybox)" "$g/usr/bin/busybox"
+cp "$r/usr/bin/flock" "$g/usr/bin/"
 cp "$here/guest-init" "$g/init"
 chmod 755 "$g/init"
 modules "$g" xen-blkfront ext4 crc32c-intel xen-gntdev xen-gntalloc xen-evtchn xen-privcmd xenfs xen-netfront

@@ -1,3 +1,219 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: MIT
-# The verbs of the real-Xen world, to be sourced in Dom0.
+# The verbs of the real-Xen world, to be sourced in Dom0 (bash). A scenario file that uses only
+# these also runs in the lab, whose world.sh has the same names:
+#
+#   guest_start N [DEV[:ro]=TARGET...]   boots guest N with these disks (xvda=file:/root/a.img)
+#   guest_stop N                         shuts it down in order
+#   in_dom0 CMD...                       runs CMD in Dom0
+#   in_guest N CMD...                    runs CMD (a shell text) in guest N: its output, its status
+#
+# and beside the four:
+#   world_up / world_down                start and stop xensplitd;  daemon_start / daemon_stop
+#   guest_destroy N                      xl destroy: no warning for the guest
+#   guest_attach N DEV[:ro]=TARGET       hot-plugs a disk;  guest_detach N DEV
+#   guest_domid N, guest_log N           its domid; what its kernel warned of
+#
+# Environment of guest_start: GUEST_TYPE pv (default) or pvh, GUEST_VCPUS, GUEST_MEM (MiB),
+# GUEST_FILES (files put into the guest's /opt), GUEST_ARGS (kernel command line).
+# in_guest talks to guest-init's agent through the guest's console (see there); several calls may
+# run at once. IN_GUEST_TIMEOUT (default 300 s) ends a call with status 124; 125: the guest is gone.
+
+XSP_WORLD=${XSP_WORLD:-/run/world}
+XSP_DAEMON_LOG=${XSP_DAEMON_LOG:-/run/world/xensplitd.log}
+mkdir -p "$XSP_WORLD"
+
+_console() { echo "/var/log/xen/console/guest-guest$1.log"; }
+
+guest_domid() { cat "$XSP_WORLD/guest$1/domid" 2>/dev/null; }
+
+_disk() { # DEV[:ro]=TARGET, or xl:LINE -> a line for xl
+	local dev=${1%%=*} mode=rw
+	case $1 in
+	xl:*)
+		echo "${1#xl:}"
+		return
+		;;
+	esac
+	case $dev in *:ro) mode=ro dev=${dev%:ro} ;; esac
+	echo "vdev=$dev,backendtype=phy,format=raw,access=$mode,script=block-xensplit,target=${1#*=}"
+}
+
+guest_start() {
+	local n=$1 d=$XSP_WORLD/guest$1 spec disks= f
+	shift
+	mkdir -p "$d"
+	for spec; do disks="$disks'$(_disk "$spec")', "; done
+	cp /images/guest.cpio "$d/ramdisk"
+	if [ -n "${GUEST_FILES:-}" ]; then
+		rm -rf "$d/files"
+		mkdir -p "$d/files/opt"
+		# shellcheck disable=SC2086
+		cp -L $GUEST_FILES "$d/files/opt/"
+		(cd "$d/files" && find . | busybox cpio -o -H newc 2>/dev/null) >>"$d/ramdisk"
+		rm -rf "$d/files"
+	fi
+	cat >"$d/xl.cfg" <<-EOF
+		name = "guest$n"
+		type = "${GUEST_TYPE:-pv}"
+		kernel = "/images/vmlinux"
+		ramdisk = "$d/ramdisk"
+		memory = ${GUEST_MEM:-192}
+		vcpus = ${GUEST_VCPUS:-1}
+		extra = "console=hvc0 loglevel=4 mitigations=off xsp.name=guest$n ${GUEST_ARGS:-}"
+		disk = [ $disks ]
+		on_crash = "destroy"
+		on_reboot = "destroy"
+	EOF
+	rm -f "$(_console "$n")" "$d/domid"
+	xl create "$d/xl.cfg" >"$d/xl.log" 2>&1 || {
+		local rc=$?
+		rm -f "$d/ramdisk"
+		cat "$d/xl.log" >&2
+		return $rc
+	}
+	rm -f "$d/ramdisk"
+	xl domid "guest$n" >"$d/domid"
+	xenstore-read "/local/domain/$(cat "$d/domid")/console/tty" >"$d/tty"
+	_await "$n" ready 0 "${GUEST_BOOT_TIMEOUT:-120}" >/dev/null || {
+		echo "guest$n did not come up; its console:" >&2
+		tail -n 40 "$(_console "$n")" >&2
+		return 1
+	}
+}
+
+_await() { # N ID OFFSET SECONDS: prints the output of ID from the console log, returns its status
+	local n=$1 id=$2 off=$3 until=$((SECONDS + $4)) line part= turn=0 log
+	log=$(_console "$n")
+	until [ -e "$log" ]; do
+		[ $SECONDS -lt $until ] || return 124
+		sleep 0.1
+	done
+	exec 8< <(tail -c +$((off + 1)) -s 0.1 -f "$log" 2>/dev/null)
+	local tail_pid=$! rc=124
+	while [ $SECONDS -lt $until ]; do
+		if ! IFS= read -r -t 1 line <&8; then
+			# -t keeps what it has read of a line that is not complete yet
+			part=$part$line
+			turn=$((turn + 1))
+			if [ $((turn % 3)) = 0 ] && ! xenstore-exists "/local/domain/$(guest_domid "$n")" 2>/dev/null; then
+				rc=125
+				break
+			fi
+			continue
+		fi
+		line=$part${line%$'\r'}
+		part=
+		case $line in
+		"@$id|"*) printf '%s\n' "${line#"@$id|"}" ;;
+		"@$id="*)
+			rc=${line#"@$id="}
+			break
+			;;
+		esac
+	done
+	exec 8<&-
+	kill "$tail_pid" 2>/dev/null
+	return "$rc"
+}
+
+in_guest() {
+	local n=$1 id=$BASHPID.$RANDOM d=$XSP_WORLD/guest$1 off b64 i
+	shift
+	[ -s "$d/domid" ] || { echo "in_guest: guest $n was not started" >&2; return 125; }
+	off=$(stat -c %s "$(_console "$n")")
+	b64=$(printf '%s\n' "$*" | base64 -w 0)
+	{
+		flock 7
+		for ((i = 0; i < ${#b64}; i += 800)); do printf '+%s %s\n' "$id" "${b64:i:800}"; done
+		printf '!%s\n' "$id"
+	} 7>"$d/lock" >"$(cat "$d/tty")"
+	_await "$n" "$id" "$off" "${IN_GUEST_TIMEOUT:-300}"
+}
+
+in_dom0() { "$@"; }
+
+_gone() { # N SECONDS: waits until its domain is no more
+	local until=$((SECONDS + $2))
+	while xl domid "guest$1" >/dev/null 2>&1; do
+		[ $SECONDS -lt $until ] || return 1
+		sleep 0.2
+	done
+	rm -f "$XSP_WORLD/guest$1/domid"
+}
+
+guest_stop() {
+	IN_GUEST_TIMEOUT=60 in_guest "$1" 'sync; (sleep 0.2; poweroff -f) >/dev/null 2>&1 &'
+	_gone "$1" 60 || {
+		echo "guest$1 does not go; destroying it" >&2
+		guest_destroy "$1"
+		return 1
+	}
+}
+
+guest_destroy() {
+	xl destroy "guest$1" && _gone "$1" 30
+}
+
+guest_attach() {
+	xl block-attach "guest$1" "$(_disk "$2")"
+}
+
+guest_detach() {
+	xl block-detach "guest$1" "$2"
+}
+
+guest_log() { sed -n 's/^@kernel|//p' "$(_console "$1")"; }
+
+# The daemon's parent is a subshell that keeps its exit status; also from an interactive shell.
+daemon_start() {
+	local i
+	if daemon_pid >/dev/null; then return 0; fi
+	mkdir -p /run/xensplit
+	rm -f "$XSP_WORLD/daemon.exit"
+	(
+		# shellcheck disable=SC2086
+		setsid xensplitd ${XENSPLITD_ARGS:-} >>"$XSP_DAEMON_LOG" 2>&1 </dev/null &
+		echo $! >"$XSP_WORLD/daemon.pid"
+		wait $!
+		echo $? >"$XSP_WORLD/daemon.exit"
+	) >/dev/null 2>&1 &
+	disown
+	for ((i = 0; i < 200; i++)); do
+		if [ -e "$XSP_WORLD/daemon.exit" ]; then break; fi
+		# the socket of a killed predecessor may still lie there: only a listening one counts
+		if [ -S /run/xensplit/xensplitd.sock ] && grep -q 'xensplitd\.sock' /proc/net/unix; then return 0; fi
+		sleep 0.1
+	done
+	echo "xensplitd did not start:" >&2
+	tail -n 20 "$XSP_DAEMON_LOG" >&2
+	return 1
+}
+
+daemon_pid() { # prints it if the daemon runs
+	[ ! -e "$XSP_WORLD/daemon.exit" ] && cat "$XSP_WORLD/daemon.pid" 2>/dev/null
+}
+
+daemon_stop() { # [SIGNAL]: returns the daemon's exit status
+	local pid i
+	pid=$(daemon_pid) || return 0
+	kill -"${1:-TERM}" "$pid" 2>/dev/null
+	for ((i = 0; i < 300; i++)); do
+		if [ -e "$XSP_WORLD/daemon.exit" ]; then return "$(cat "$XSP_WORLD/daemon.exit")"; fi
+		sleep 0.1
+	done
+	echo "xensplitd (pid $pid) does not stop" >&2
+	return 1
+}
+
+world_up() { daemon_start; }
+
+world_down() {
+	local d n
+	for d in "$XSP_WORLD"/guest*/domid; do
+		[ -e "$d" ] || continue
+		n=${d%/domid} n=${n##*/guest}
+		guest_stop "$n" || true
+	done
+	daemon_stop
+}

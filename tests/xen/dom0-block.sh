@@ -1,0 +1,138 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Runs in Dom0 (see test-block.sh): two PV guests at once, file systems, hot-plugging, a bad target,
+# a read-only disk, 20 restarts of the daemon under I/O, a guest destroyed in mid-I/O, a PVH guest.
+#   dom0-block.sh [SHA256 of xensplitd on the host]
+set -u
+. /src/tests/xen/world.sh
+. /src/tests/xen/assert.sh
+
+# Mixed reads and writes; what was written is read back and its checksum compared.
+fio_verify() { # DEV SIZE [ARGS]
+	echo "fio --name=v --filename=/dev/$1 --rw=randrw --bsrange=4k-64k --size=$2 --direct=1 \
+		--ioengine=libaio --iodepth=8 --verify=crc32c --verify_fatal=1 --randrepeat=0 ${3:-}"
+}
+no_blkback() { [ ! -e /sys/bus/xen-backend/drivers/vbd ] && ! grep -q xen_blkback /proc/modules; }
+links() { # the daemon is an ordinary program on Xen's own libraries
+	local l all
+	all=$(ldd "$(command -v xensplitd)")
+	for l in libxengnttab.so.1 libxenevtchn.so.1 libxenstore.so.4 libxenctrl; do
+		case $all in *"$l"*) ;; *) echo "no $l in: $all"; return 1 ;; esac
+	done
+}
+same_file() { [ "$(sha256sum <"$(command -v xensplitd)" | cut -d' ' -f1)" = "$1" ]; }
+only_these() { # NAMES...: no other domain, no dying one
+	local have
+	have=$(xl list | awk 'NR > 1 { print $1 }' | sort | xargs)
+	[ "$have" = "$(printf '%s\n' "$@" | sort | xargs)" ] || { xl list; return 1; }
+}
+quiet_kernel() { # N: its kernel saw no trouble
+	! guest_log "$1" | grep -E 'WARNING|BUG|Oops|I/O error|Call Trace|hung_task|blocked for more|EXT4-fs error|blkfront'
+}
+
+step "the world: xen-blkback absent, xensplitd started"
+check "xen-blkback is not loaded" no_blkback
+check "xensplitd links Xen's own libraries" links
+[ $# = 0 ] || check "it is the very file that the lab runs ($(echo "$1" | cut -c1-12)...)" same_file "$1"
+for i in a b c p; do truncate -s 96M /root/$i.img; done
+check "xensplitd starts" world_up || { closing; exit 1; }
+
+step "two PV guests at once"
+guest_start 2 xvda=file:/root/b.img &
+guest2=$!
+check "guest 1 boots with a disk and a read-only one" guest_start 1 xvda=file:/root/a.img xvdb:ro=file:/root/c.img
+check "guest 2 boots" wait $guest2
+sectors() { [ "$(in_guest "$1" "cat /sys/block/$2/size")" = "$3" ]; }
+check "guest 1 sees 96 MiB" sectors 1 xvda 196608
+in_guest 2 "$(fio_verify xvda 24m)" >/tmp/fio2 2>&1 &
+fio2=$!
+check "guest 1: fio verify (crc32c), mixed" in_guest 1 "$(fio_verify xvda 24m)"
+check "guest 2: fio verify, at the same time" eval "wait $fio2 || { cat /tmp/fio2; false; }"
+
+step "a real file system"
+fs='set -e; mkfs.ext4 -q -F /dev/xvda; mount /dev/xvda /mnt; cp -a /usr/bin /usr/sbin /mnt/
+	cd /mnt; find . -type f | sort | xargs sha256sum >/tmp/sums; cd /; umount /mnt
+	echo 3 >/proc/sys/vm/drop_caches; e2fsck -fn /dev/xvda; mount -o ro /dev/xvda /mnt; cd /mnt
+	sha256sum -c /tmp/sums >/tmp/checked; cd /; umount /mnt; wc -l </tmp/checked'
+in_guest 2 "$fs" >/tmp/fs2 2>&1 &
+fs2=$!
+check "guest 1: mkfs, mount, copy, umount, fsck, read back" in_guest 1 "$fs"
+check "guest 2: the same" eval "wait $fs2 || { cat /tmp/fs2; false; }"
+check "Dom0's e2fsck finds guest 1's image clean too" e2fsck -fn /root/a.img
+
+step "what must be refused"
+check "the read-only disk says so" in_guest 1 '[ "$(blockdev --getro /dev/xvdb)" = 1 ]'
+refuse "it refuses writes" in_guest 1 'dd if=/dev/zero of=/dev/xvdb bs=4k count=1 oflag=direct'
+check "its image is untouched" cmp -n 1048576 /root/c.img /dev/zero
+refuse "a guest whose disk's file is missing isn't created" guest_start 9 xvda=file:/root/absent.img
+check "xl prints the reason" grep -i "absent.img.*No such file" "$XSP_WORLD/guest9/xl.log"
+check "and leaves no domain behind" eventually 20 only_these Domain-0 guest1 guest2
+
+step "hot-plugging during the I/O of the other"
+in_guest 1 "$(fio_verify xvda 32m)" >/tmp/fio1 2>&1 &
+fio1=$!
+truncate -s 32M /root/d.img
+for round in 1 2; do
+	check "block-attach to guest 2 ($round)" guest_attach 2 xvdd=file:/root/d.img
+	check "guest 2 uses it" in_guest 2 "for i in 1 2 3 4 5 6 7 8 9; do [ -b /dev/xvdd ] && break; sleep 1; done
+		$(fio_verify xvdd 4m)"
+	check "block-detach" guest_detach 2 xvdd
+	check "it is gone from guest 2" eventually 20 in_guest 2 '[ ! -e /dev/xvdd ]'
+done
+check "guest 1's I/O went on without an error" eval "wait $fio1 || { cat /tmp/fio1; false; }"
+
+step "20 restarts of the daemon under verified I/O"
+loop() { # runs fio until /tmp/stop appears; the first error ends it
+	echo "n=0; rm -f /tmp/stop; while [ ! -e /tmp/stop ]; do
+		$(fio_verify xvda 6m) >/tmp/fio.log 2>&1 || { cat /tmp/fio.log; exit 1; }; n=\$((n + 1)); done; echo \$n rounds"
+}
+for n in 1 2; do
+	IN_GUEST_TIMEOUT=400 in_guest $n "$(loop)" >/tmp/loop$n 2>&1 &
+	eval "loop$n=$!"
+done
+sleep 2
+restarts=0 start=$SECONDS
+for ((i = 0; i < 20; i++)); do
+	daemon_stop >/tmp/restart 2>&1 && daemon_start >>/tmp/restart 2>&1 || { cat /tmp/restart; break; }
+	restarts=$((restarts + 1))
+	sleep 0.7
+done
+check "20 restarts ($restarts in $((SECONDS - start)) s), each stop with exit 0" [ $restarts = 20 ]
+for n in 1 2; do
+	in_guest $n touch /tmp/stop
+	eval "p=\$loop$n"
+	check "guest $n noticed only a pause" eval "wait $p || { cat /tmp/loop$n; false; }"
+	check "guest $n verified: $(cat /tmp/loop$n)" grep -q '[1-9][0-9]* rounds' /tmp/loop$n
+done
+check "guest 1's kernel log is clean" quiet_kernel 1
+check "guest 2's kernel log is clean" quiet_kernel 2
+
+step "a guest destroyed in mid-I/O"
+id2=$(guest_domid 2)
+in_guest 1 "$(fio_verify xvda 8m)" >/tmp/fio1 2>&1 &
+fio1=$!
+in_guest 2 "$(fio_verify xvda 64m --iodepth=32)" >/dev/null 2>&1 &
+sleep 2
+check "xl destroy" guest_destroy 2
+check "no zombie is left" eventually 20 only_these Domain-0 guest1
+refuse "nor its backend nodes" xenstore-exists "/local/domain/0/backend/vbd/$id2"
+check "guest 1 did not notice" eval "wait $fio1 || { cat /tmp/fio1; false; }"
+
+step "the same as PVH"
+GUEST_TYPE=pvh check "guest 3 (PVH) boots" guest_start 3 xvda=file:/root/p.img
+check "guest 3: fio verify" in_guest 3 "$(fio_verify xvda 12m)"
+check "guest 3: file system" in_guest 3 "$fs"
+check "guest 3's kernel log is clean" quiet_kernel 3
+
+step "the end"
+check "guest 1 stops in order" guest_stop 1
+check "guest 3 stops in order" guest_stop 3
+check "only Dom0 is left" eventually 20 only_these Domain-0
+refuse "no vbd node is left" xenstore-list /local/domain/0/backend/vbd/1
+check "xensplitd stops with exit 0" daemon_stop
+refuse "its log tells of no failed assertion or sanitizer" grep -nE 'Assertion|Sanitizer|runtime error' "$XSP_DAEMON_LOG"
+if [ $broken != 0 ]; then
+	echo "--- the daemon's log (last 40 lines)"
+	tail -n 40 "$XSP_DAEMON_LOG"
+fi
+closing
