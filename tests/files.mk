@@ -16,3 +16,11 @@ test_ring.pkgs := cmocka
 test_wire.src := tests/unit/test_wire.c
 test_wire.deps := ring
 test_wire.pkgs := cmocka
+
+units += test_blkfront test_blkkeys
+test_blkfront.src := tests/unit/test_blkfront.c
+test_blkfront.deps := blkfront ring
+test_blkfront.pkgs := cmocka
+test_blkkeys.src := tests/unit/test_blkkeys.c
+test_blkkeys.deps := blkfront
+test_blkkeys.pkgs := cmocka

@@ -8,7 +8,8 @@
 #include <stdint.h>
 
 #define static_assert _Static_assert
-#define EPROTO	      71
+
+enum { ENOENT = 2, EIO = 5, ENOMEM = 12, EBUSY = 16, EINVAL = 22, ENOSPC = 28, ERANGE = 34, EPROTO = 71, EOPNOTSUPP = 95 };
 
 #define xsp_load(p)	(*(const volatile __typeof__(*(p)) *)(p))
 #define xsp_store(p, v) (*(volatile __typeof__(*(p)) *)(p) = (v))
@@ -18,5 +19,8 @@
 
 void *memcpy(void *to, const void *from, size_t bytes);
 void *memset(void *to, int byte, size_t bytes);
+
+void *xsp_zalloc(size_t bytes);
+void xsp_free(void *p);
 
 #endif
