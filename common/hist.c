@@ -8,7 +8,7 @@
  */
 #define UNIT_SHIFT 7
 
-static unsigned int bucket(uint64_t ns)
+unsigned int xsp_hist_bucket(uint64_t ns)
 {
 	uint64_t v = ns >> UNIT_SHIFT;
 	unsigned int b, log2;
@@ -20,16 +20,17 @@ static unsigned int bucket(uint64_t ns)
 	return b < XSP_HIST_BUCKETS ? b : XSP_HIST_BUCKETS - 1;
 }
 
-static uint64_t upper_edge_ns(unsigned int b)
+uint64_t xsp_hist_upper_ns(unsigned int b)
 {
 	if (b < XSP_HIST_SUB)
 		return (uint64_t)(b + 1) << UNIT_SHIFT;
-	return (uint64_t)(XSP_HIST_SUB + b % XSP_HIST_SUB + 1) << (b / XSP_HIST_SUB - 1 + UNIT_SHIFT);
+	return (uint64_t)(XSP_HIST_SUB + b % XSP_HIST_SUB + 1)
+	       << (b / XSP_HIST_SUB - 1 + UNIT_SHIFT);
 }
 
 void xsp_hist_add(struct xsp_hist *h, uint64_t ns)
 {
-	xsp_count(&h->count[bucket(ns)], 1);
+	xsp_count(&h->count[xsp_hist_bucket(ns)], 1);
 	xsp_count(&h->sum_ns, ns);
 }
 
@@ -70,12 +71,12 @@ uint64_t xsp_hist_quantile(const struct xsp_hist *h, double q)
 
 	if (!total)
 		return 0;
-	if (!want)
-		want = 1;
+	if ((double)want < q * (double)total) /* nearest rank: rounded up, so 1 at least */
+		want++;
 	for (unsigned int b = 0; b < XSP_HIST_BUCKETS; b++) {
 		seen += h->count[b];
 		if (seen >= want)
-			return upper_edge_ns(b);
+			return xsp_hist_upper_ns(b);
 	}
-	return upper_edge_ns(XSP_HIST_BUCKETS - 1);
+	return xsp_hist_upper_ns(XSP_HIST_BUCKETS - 1);
 }

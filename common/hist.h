@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #define XSP_HIST_SUB     8
-#define XSP_HIST_BUCKETS (XSP_HIST_SUB * 30) /* up to 2^32 us, more than an hour */
+#define XSP_HIST_BUCKETS (XSP_HIST_SUB * 30) /* to nine minutes; the last holds the rest */
 
 struct xsp_hist {
 	uint64_t count[XSP_HIST_BUCKETS];
@@ -41,6 +41,12 @@ void xsp_hist_merge(struct xsp_hist *to, const struct xsp_hist *from);
 
 /** xsp_hist_total - number of durations recorded */
 uint64_t xsp_hist_total(const struct xsp_hist *h);
+
+/** xsp_hist_bucket - index of the bucket that counts durations of @ns */
+unsigned int xsp_hist_bucket(uint64_t ns);
+
+/** xsp_hist_upper_ns - first duration beyond bucket @b, in nanoseconds */
+uint64_t xsp_hist_upper_ns(unsigned int b);
 
 /**
  * xsp_hist_quantile - upper edge in nanoseconds of the bucket that holds quantile q (0 < q <= 1)
