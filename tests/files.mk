@@ -24,3 +24,19 @@ test_blkfront.pkgs := cmocka
 test_blkkeys.src := tests/unit/test_blkkeys.c
 test_blkkeys.deps := blkfront
 test_blkkeys.pkgs := cmocka
+
+units += test_control
+test_control.src  := tests/unit/test_control.c
+test_control.deps := control common fsm
+test_control.pkgs := json-c inih cmocka
+
+units += test_hist test_log test_devname
+test_hist.src     := tests/unit/test_hist.c
+test_hist.deps    := common
+test_hist.pkgs    := cmocka
+test_log.src      := tests/unit/test_log.c
+test_log.deps     := common
+test_log.pkgs     := cmocka
+test_devname.src  := tests/unit/test_devname.c
+test_devname.deps := common
+test_devname.pkgs := cmocka
