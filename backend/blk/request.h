@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The one place where a block request is judged. Pure: it sees only the private copy and the
+ * device's limits, so it can be tested and fuzzed alone.
+ */
+#ifndef XSP_BACKEND_BLK_REQUEST_H
+#define XSP_BACKEND_BLK_REQUEST_H
+
+#include "backend/target/target.h"
+#include "ring/blkif.h"
+
+struct xsp_blk_limits {
+	uint64_t sectors;     /* of 512 bytes */
+	uint32_t sector_size; /* requests are aligned to it */
+	bool readonly;
+	bool can_flush;
+};
+
+/* What a good request comes to. */
+struct xsp_blk_plan {
+	enum xsp_io_op op;
+	uint64_t offset;  /* bytes */
+	uint32_t len;     /* bytes; 0 for a plain flush */
+	bool presync;     /* flush before this write (FLUSH that carries data) */
+};
+
+/**
+ * xsp_blk_check - judge a request
+ * @req:  the private copy; nr_segs may be anything
+ * @plan: written only when the verdict is good
+ * @why:  a static phrase when it is not
+ *
+ * Returns enum xsp_blk_status: OKAY, ERROR (malformed, out of range, forbidden) or EOPNOTSUPP (an
+ * operation that was not offered). Source: xen/include/public/io/blkif.h "REQUEST CODES".
+ */
+int16_t xsp_blk_check(const struct xsp_blk_req *req, const struct xsp_blk_limits *limits,
+		      struct xsp_blk_plan *plan, const char **why);
+
+#endif

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * file:PATH is a regular file or a block device, through the worker's io_uring; file,direct:PATH
+ * goes past the page cache. FLUSH is fdatasync.
+ *
+ * The image is locked with flock on the very description that does the I/O: the lock goes away only
+ * when the last request of a dead daemon has ended, so its successor cannot overtake it, and two
+ * daemons cannot serve one image. (Readers share; NFS servers keep such locks themselves.)
+ */
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "backend/target/target.h"
+#include "common/log.h"
+
+struct file_target {
+	struct xsp_target t;
+	int fd;
+	/*
+	 * 0, or the first error of an fdatasync. The kernel reports a lost write-back once and then
+	 * forgets it, so after one failure no flush of this description can be trusted again.
+	 * Workers share a target: relaxed atomic.
+	 */
+	int flush_error;
+};
+
+/* What O_DIRECT asks of offsets and lengths here: 512 .. 4096. */
+static uint32_t direct_alignment(int fd)
+{
+	void *page;
+	ssize_t n;
+
+#ifdef STATX_DIOALIGN
+	struct statx sx;
+
+	if (!statx(fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &sx) && (sx.stx_mask & STATX_DIOALIGN) &&
+	    sx.stx_dio_offset_align)
+		return sx.stx_dio_offset_align < 512 ? 512 : sx.stx_dio_offset_align;
+#endif
+	page = aligned_alloc(4096, 4096);
+	if (!page)
+		return 4096;
+	n = pread(fd, page, 512, 0);
+	free(page);
+	return n < 0 && errno == EINVAL ? 4096 : 512;
+}
+
+static int geometry(struct file_target *f, const char *path, bool direct, char *why,
+		    size_t why_len)
+{
+	unsigned int physical = 0;
+	int logical = 0;
+	struct stat st;
+
+	f->t.sector_size = 512;
+	f->t.physical_size = 512;
+	if (fstat(f->fd, &st))
+		return -errno;
+	if (S_ISBLK(st.st_mode)) {
+		if (ioctl(f->fd, BLKGETSIZE64, &f->t.size_bytes))
+			return -errno;
+		if (!ioctl(f->fd, BLKSSZGET, &logical) && direct)
+			f->t.sector_size = (uint32_t)logical;
+		if (!ioctl(f->fd, BLKPBSZGET, &physical))
+			f->t.physical_size = physical;
+	} else if (S_ISREG(st.st_mode)) {
+		f->t.size_bytes = (uint64_t)st.st_size;
+		f->t.physical_size = 4096;
+		if (direct)
+			f->t.sector_size = direct_alignment(f->fd);
+	} else {
+		snprintf(why, why_len, "%s is neither a file nor a block device", path);
+		return -ENOTBLK;
+	}
+	if (f->t.physical_size < f->t.sector_size)
+		f->t.physical_size = f->t.sector_size;
+	if (f->t.size_bytes < f->t.sector_size) {
+		snprintf(why, why_len, "%s is smaller than one sector: make it larger (truncate -s)",
+			 path);
+		return -EINVAL;
+	}
+	if (f->t.size_bytes % f->t.sector_size) {
+		xsp_warn(NULL, "%s: its size is not a multiple of %u; the rest is not used", path,
+			 f->t.sector_size);
+		f->t.size_bytes -= f->t.size_bytes % f->t.sector_size;
+	}
+	return 0;
+}
+
+static int lock(int fd, const char *path, bool readonly, char *why, size_t why_len)
+{
+	int err;
+
+	if (!flock(fd, (readonly ? LOCK_SH : LOCK_EX) | LOCK_NB))
+		return 0;
+	err = -errno;
+	snprintf(why, why_len, "%s is in use by another disk or daemon (flock)%s", path,
+		 readonly ? "" : "; to share it, attach it read-only everywhere");
+	return err == -EWOULDBLOCK ? -EAGAIN : err;
+}
+
+static int file_open(const char *opts, const char *rest, const struct xsp_target_wish *wish,
+		     struct xsp_target **ret, char *why, size_t why_len)
+{
+	struct file_target *f;
+	bool direct;
+	char v[8];
+	int err;
+
+	err = xsp_target_check_opts("file", opts, "direct,buffered", why, why_len);
+	if (err)
+		return err;
+	direct = wish->direct;
+	if (xsp_target_opt(opts, "direct", v, sizeof(v)))
+		direct = true;
+	if (xsp_target_opt(opts, "buffered", v, sizeof(v)))
+		direct = false;
+	if (rest[0] != '/') {
+		snprintf(why, why_len, "file:%.200s: give an absolute path", rest);
+		return -EINVAL;
+	}
+	f = calloc(1, sizeof(*f));
+	if (!f)
+		return -ENOMEM;
+	f->t.ops = &xsp_target_file;
+	f->t.readonly = wish->readonly;
+	f->t.can_flush = true;
+	f->fd = open(rest, (wish->readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC |
+			   (direct ? O_DIRECT : 0));
+	if (f->fd < 0) {
+		err = -errno;
+		snprintf(why, why_len, "can't open %s: %s%s", rest, strerror(-err),
+			 err == -EINVAL && direct ?
+				 " (its file system has no O_DIRECT: use file,buffered:)" : "");
+		goto fail;
+	}
+	err = lock(f->fd, rest, wish->readonly, why, why_len);
+	if (err)
+		goto fail;
+	err = geometry(f, rest, direct, why, why_len);
+	if (err) {
+		if (!*why)
+			snprintf(why, why_len, "can't size %s: %s", rest, strerror(-err));
+		goto fail;
+	}
+	*ret = &f->t;
+	return 0;
+fail:
+	if (f->fd >= 0)
+		close(f->fd);
+	free(f);
+	return err;
+}
+
+static void file_close(struct xsp_target *t)
+{
+	struct file_target *f = (struct file_target *)t;
+
+	close(f->fd);
+	free(f);
+}
+
+static void file_queue(struct file_target *f, struct xsp_io *io);
+
+/* Move the io past what was done. */
+static void advance(struct xsp_io *io, uint32_t bytes)
+{
+	io->offset += bytes;
+	io->len -= bytes;
+	while (bytes) {
+		uint32_t n = bytes < io->iov->iov_len ? bytes : (uint32_t)io->iov->iov_len;
+
+		io->iov->iov_base = (uint8_t *)io->iov->iov_base + n;
+		io->iov->iov_len -= n;
+		bytes -= n;
+		if (!io->iov->iov_len && bytes) {
+			io->iov++;
+			io->niov--;
+		}
+	}
+}
+
+/* The file ended inside a range that was valid when the request was checked: it was truncated. */
+static void zero_rest(struct xsp_io *io)
+{
+	for (unsigned int i = 0; i < io->niov; i++)
+		memset(io->iov[i].iov_base, 0, io->iov[i].iov_len);
+	io->len = 0;
+}
+
+static void file_completed(struct xsp_cb *cb, int res)
+{
+	struct xsp_io *io = (struct xsp_io *)cb;
+	struct file_target *f = (struct file_target *)io->target;
+
+	if (res == -EINTR || res == -EAGAIN) {
+		file_queue(f, io);
+		return;
+	}
+	if (io->op == XSP_IO_FLUSH) {
+		if (res < 0)
+			__atomic_store_n(&f->flush_error, res, __ATOMIC_RELAXED);
+		xsp_io_done(io, res);
+		return;
+	}
+	if (res < 0) {
+		xsp_io_done(io, res);
+		return;
+	}
+	if (res == 0 && io->op == XSP_IO_READ)
+		zero_rest(io);
+	else if (res == 0)
+		res = -ENOSPC;
+	else
+		advance(io, (uint32_t)res);
+	if (res >= 0 && io->len)
+		file_queue(f, io);
+	else
+		xsp_io_done(io, res < 0 ? res : 0);
+}
+
+static void file_queue(struct file_target *f, struct xsp_io *io)
+{
+	struct io_uring_sqe *sqe = xsp_worker_sqe(io->worker, &io->cb);
+
+	switch (io->op) {
+	case XSP_IO_READ:
+		if (io->niov == 1)
+			io_uring_prep_read(sqe, f->fd, io->iov->iov_base, io->len, io->offset);
+		else
+			io_uring_prep_readv(sqe, f->fd, io->iov, io->niov, io->offset);
+		break;
+	case XSP_IO_WRITE:
+		if (io->niov == 1)
+			io_uring_prep_write(sqe, f->fd, io->iov->iov_base, io->len, io->offset);
+		else
+			io_uring_prep_writev(sqe, f->fd, io->iov, io->niov, io->offset);
+		break;
+	default:
+		io_uring_prep_fsync(sqe, f->fd, IORING_FSYNC_DATASYNC);
+	}
+}
+
+static void file_submit(struct xsp_target *t, struct xsp_io *io)
+{
+	struct file_target *f = (struct file_target *)t;
+	int err = __atomic_load_n(&f->flush_error, __ATOMIC_RELAXED);
+
+	assert(io->op == XSP_IO_FLUSH || io->offset + io->len <= t->size_bytes);
+	assert(io->op != XSP_IO_WRITE || !t->readonly);
+	io->target = t;
+	io->cb.fn = file_completed;
+	if (io->op == XSP_IO_FLUSH && err)
+		xsp_io_done(io, err);
+	else
+		file_queue(f, io);
+}
+
+const struct xsp_target_ops xsp_target_file = {
+	.name = "file",
+	.usage = "file[,direct|,buffered]:PATH",
+	.open = file_open,
+	.close = file_close,
+	.submit = file_submit,
+};

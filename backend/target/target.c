@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+/* The table of targets and the reading of target specs. */
+#include "backend/target/target.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct xsp_target_ops *const targets[] = {
+	&xsp_target_file,
+	&xsp_target_null,
+	&xsp_target_delay,
+	&xsp_target_error,
+};
+#define N_TARGETS (sizeof(targets) / sizeof(targets[0]))
+
+static int unknown_scheme(const char *spec, int len, char *why, size_t why_len)
+{
+	int n = snprintf(why, why_len, "unknown target '%.*s'; known:", len, spec);
+
+	for (size_t i = 0; i < N_TARGETS && n > 0 && (size_t)n < why_len; i++)
+		n += snprintf(why + n, why_len - (size_t)n, "%s %s", i ? "," : "",
+			      targets[i]->usage);
+	return -EINVAL;
+}
+
+int xsp_target_open(const char *spec, const struct xsp_target_wish *wish, struct xsp_target **ret,
+		    char *why, size_t why_len)
+{
+	size_t name_len = strcspn(spec, ",:");
+	const char *colon = strchr(spec, ':');
+	char opts[256] = "";
+
+	if (spec[0] == '/')
+		return xsp_target_file.open("", spec, wish, ret, why, why_len);
+	if (!colon)
+		return unknown_scheme(spec, (int)strnlen(spec, 40), why, why_len);
+	if (spec[name_len] == ',') {
+		size_t n = (size_t)(colon - spec) - name_len - 1;
+
+		if (n >= sizeof(opts)) {
+			snprintf(why, why_len, "the options of target '%.20s' are too long", spec);
+			return -EINVAL;
+		}
+		memcpy(opts, spec + name_len + 1, n);
+		opts[n] = '\0';
+	}
+	for (size_t i = 0; i < N_TARGETS; i++) {
+		int err;
+
+		if (strlen(targets[i]->name) != name_len ||
+		    strncmp(targets[i]->name, spec, name_len))
+			continue;
+		err = targets[i]->open(opts, colon + 1, wish, ret, why, why_len);
+		if (!err)
+			assert((*ret)->size_bytes % (*ret)->sector_size == 0);
+		return err;
+	}
+	return unknown_scheme(spec, (int)name_len, why, why_len);
+}
+
+void xsp_target_close(struct xsp_target *t)
+{
+	if (t)
+		t->ops->close(t);
+}
+
+bool xsp_target_opt(const char *opts, const char *name, char *buf, size_t len)
+{
+	size_t name_len = strlen(name);
+
+	for (const char *p = opts; *p;) {
+		size_t word = strcspn(p, ",");
+
+		if (word >= name_len && !strncmp(p, name, name_len) &&
+		    (word == name_len || p[name_len] == '=')) {
+			const char *value = word == name_len ? p + word : p + name_len + 1;
+
+			snprintf(buf, len, "%.*s", (int)(p + word - value), value);
+			return true;
+		}
+		p += word + (p[word] == ',');
+	}
+	return false;
+}
+
+int xsp_target_check_opts(const char *scheme, const char *opts, const char *known, char *why,
+			  size_t why_len)
+{
+	char word[64], ignored[64];
+
+	for (const char *p = opts; *p;) {
+		size_t len = strcspn(p, ",");
+
+		snprintf(word, sizeof(word), "%.*s", (int)strcspn(p, ",="), p);
+		if (!xsp_target_opt(known, word, ignored, sizeof(ignored))) {
+			snprintf(why, why_len, "target '%s' has no option '%s'; it has: %s", scheme,
+				 word, *known ? known : "none");
+			return -EINVAL;
+		}
+		p += len + (p[len] == ',');
+	}
+	return 0;
+}
+
+int xsp_parse_size(const char *text, uint64_t *ret_bytes)
+{
+	static const char units[] = "KMGTP";
+	unsigned long long n;
+	unsigned int shift = 0;
+	char *end;
+
+	if (*text < '0' || *text > '9')
+		return -EINVAL;
+	errno = 0;
+	n = strtoull(text, &end, 10);
+	if (errno)
+		return -ERANGE;
+	if (*end) {
+		const char *unit = strchr(units, *end >= 'a' ? *end - 'a' + 'A' : *end);
+
+		if (!unit || end[1])
+			return -EINVAL;
+		shift = 10 * (unsigned int)(unit - units + 1);
+	}
+	if (n > (unsigned long long)INT64_MAX >> shift)
+		return -ERANGE;
+	*ret_bytes = (uint64_t)n << shift;
+	return 0;
+}

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A target is what stands behind a disk. One kind = one file + one line in the table of target.c.
+ * Requests were validated before (backend/blk/request.c): inside the device, aligned to its sector
+ * size, writes only when writable. A target asserts that; it does not check again.
+ *
+ * Wrappers (delay, error) have the same shape and pass requests on to the target they wrap; they
+ * are how tests inject faults.
+ */
+#ifndef XSP_BACKEND_TARGET_H
+#define XSP_BACKEND_TARGET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "backend/worker.h"
+
+enum xsp_io_op { XSP_IO_READ, XSP_IO_WRITE, XSP_IO_FLUSH };
+
+/* One request on its way through a target: from its worker's pool, never allocated on the way. */
+struct xsp_io {
+	struct xsp_cb cb;         /* the target's: completion of what it queued on the io_uring */
+	struct xsp_worker *worker;
+	struct xsp_target *target; /* the target's: set by submit where cb needs it */
+	struct iovec *iov;        /* data; a target may advance it while it works */
+	uint64_t offset;          /* bytes */
+	uint32_t len;             /* bytes left; 0 for FLUSH */
+	uint16_t niov;
+	uint8_t op;               /* enum xsp_io_op */
+	struct iovec one;         /* what iov points to when the data is in one piece */
+	/* the requester's */
+	void (*done)(struct xsp_io *io, int err); /* through xsp_io_done only */
+	void *queue;
+	uint16_t slot;
+	bool presync;             /* a flush goes before this write */
+	struct xsp_io *next;      /* free list, or a wrapper's own list while it holds the request */
+	uint64_t scratch[3];      /* the wrapper's or target's, for the time it holds the request */
+};
+
+/**
+ * xsp_io_done - a target answers a request; its worker's thread
+ * @err: 0, or -errno of the target
+ *
+ * May be called inside submit. The io must not be touched afterwards.
+ */
+static inline void xsp_io_done(struct xsp_io *io, int err)
+{
+	io->done(io, err);
+}
+
+/* What the opener wants; a target that can't have it fails to open and says why. */
+struct xsp_target_wish {
+	bool readonly;
+	bool direct; /* past the page cache, where a target knows that */
+};
+
+struct xsp_target {
+	const struct xsp_target_ops *ops;
+	uint64_t size_bytes;     /* multiple of sector_size */
+	uint32_t sector_size;    /* smallest unit and alignment of a request: 512.. power of two */
+	uint32_t physical_size;  /* a hint for the guest */
+	bool readonly;
+	bool can_flush;          /* FLUSH means something */
+};
+
+struct xsp_target_ops {
+	const char *name;  /* the scheme: "file" */
+	const char *usage; /* one line for the list of known schemes */
+	/*
+	 * open: store thread, may block. opts is what stands between the name and the colon
+	 * ("ms=20"; "" when absent), rest what follows. Returns 0 and *ret, or -errno and a sentence in
+	 * why that names what to do.
+	 */
+	int (*open)(const char *opts, const char *rest, const struct xsp_target_wish *wish,
+		    struct xsp_target **ret, char *why, size_t why_len);
+	/* close: store thread; nothing is in flight any more. */
+	void (*close)(struct xsp_target *t);
+	/*
+	 * submit: the io's worker's thread; never blocks. The target calls xsp_io_done once, now or
+	 * later, on that thread.
+	 */
+	void (*submit)(struct xsp_target *t, struct xsp_io *io);
+};
+
+/**
+ * xsp_target_open - open what a spec names: "file:/srv/a.img", "file,direct:/dev/vg/a", "null:1G",
+ * "delay,ms=20:file:/srv/a.img"; a bare absolute path is a file
+ * @why: on failure a sentence for the log, the store and the person at xl
+ *
+ * Store thread; may block. Returns 0 or -errno.
+ */
+int xsp_target_open(const char *spec, const struct xsp_target_wish *wish, struct xsp_target **ret,
+		    char *why, size_t why_len);
+
+/** xsp_target_close - NULL is fine; nothing may be in flight */
+void xsp_target_close(struct xsp_target *t);
+
+static inline void xsp_target_submit(struct xsp_target *t, struct xsp_io *io)
+{
+	t->ops->submit(t, io);
+}
+
+/**
+ * xsp_target_opt - value of name in "a=1,b,c=2": a copy in buf; "" for a bare word
+ *
+ * Returns true when it is there (a value longer than buf is cut: callers give room to spare).
+ */
+bool xsp_target_opt(const char *opts, const char *name, char *buf, size_t len);
+
+/**
+ * xsp_target_check_opts - refuse words that are not in known (comma separated)
+ *
+ * Returns 0, or -EINVAL with a sentence in why.
+ */
+int xsp_target_check_opts(const char *scheme, const char *opts, const char *known, char *why,
+			  size_t why_len);
+
+/** xsp_parse_size - "4096", "64K", "10M", "1G", "2T" to bytes; 0 or -EINVAL, -ERANGE */
+int xsp_parse_size(const char *text, uint64_t *ret_bytes);
+
+extern const struct xsp_target_ops xsp_target_file, xsp_target_null, xsp_target_delay,
+	xsp_target_error;
+
+#endif

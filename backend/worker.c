@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: MIT */
+/* The worker's loop, its buffers and its event channel: see worker.h. */
+#include "backend/worker.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+#include <fcntl.h>
+
+#include "backend/queue.h"
+
+#define SQ_ENTRIES 256u
+#define CQ_ENTRIES 4096u     /* at least */
+#define PORTS_A_TURN 256u    /* events taken in one turn: a storm can't keep us from the work */
+#define MAX_PORT     (1u << 17)
+
+uint64_t xsp_now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+struct io_uring_sqe *xsp_worker_sqe(struct xsp_worker *w, struct xsp_cb *cb)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&w->uring);
+
+	while (!sqe) {
+		io_uring_submit(&w->uring);
+		sqe = io_uring_get_sqe(&w->uring);
+	}
+	io_uring_sqe_set_data(sqe, cb);
+	return sqe;
+}
+
+/* --- buffers ----------------------------------------------------------------------------------- */
+
+struct xsp_io *xsp_worker_io(struct xsp_worker *w, uint32_t number)
+{
+	return &w->ios[number];
+}
+
+uint32_t xsp_worker_io_number(const struct xsp_worker *w, const struct xsp_io *io)
+{
+	return (uint32_t)(io - w->ios);
+}
+
+struct xsp_io *xsp_worker_get_io(struct xsp_worker *w)
+{
+	struct xsp_io *io = w->free_io;
+
+	if (!io)
+		return NULL;
+	w->free_io = io->next;
+	io->one.iov_base = w->bounce + (size_t)xsp_worker_io_number(w, io) * XSP_BOUNCE_BYTES;
+	io->iov = &io->one;
+	io->niov = 1;
+	return io;
+}
+
+void xsp_worker_put_io(struct xsp_worker *w, struct xsp_io *io)
+{
+	struct xsp_queue *q;
+
+	/* Last in, first out: the buffers in use stay few, warm in the cache and small in RSS. */
+	io->next = w->free_io;
+	w->free_io = io;
+	q = TAILQ_FIRST(&w->starved);
+	if (q) {
+		TAILQ_REMOVE(&w->starved, q, starved_link);
+		q->is_starved = false;
+		xsp_queue_set_ready(q);
+	}
+}
+
+static int make_ios(struct xsp_worker *w, size_t bytes)
+{
+	w->n_ios = (unsigned int)(bytes / XSP_BOUNCE_BYTES);
+	if (w->n_ios < XSP_VISIT_REQS)
+		w->n_ios = XSP_VISIT_REQS;
+	w->ios = calloc(w->n_ios, sizeof(*w->ios));
+	if (!w->ios)
+		return -ENOMEM;
+	w->bounce = mmap(NULL, (size_t)w->n_ios * XSP_BOUNCE_BYTES, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (w->bounce == MAP_FAILED) {
+		w->bounce = NULL;
+		return -errno;
+	}
+	for (unsigned int i = w->n_ios; i--;) {
+		w->ios[i].worker = w;
+		w->ios[i].next = w->free_io;
+		w->free_io = &w->ios[i];
+	}
+	return 0;
+}
+
+/* --- events ------------------------------------------------------------------------------------ */
+
+int xsp_worker_set_port(struct xsp_worker *w, uint32_t port, struct xsp_queue *q)
+{
+	if (port >= MAX_PORT)
+		return -ERANGE;
+	if (port >= w->n_ports) {
+		uint32_t n = w->n_ports ? w->n_ports : 64;
+		struct xsp_queue **p;
+
+		while (n <= port)
+			n *= 2;
+		p = realloc(w->by_port, n * sizeof(*p));
+		if (!p)
+			return -ENOMEM;
+		memset(p + w->n_ports, 0, (n - w->n_ports) * sizeof(*p));
+		w->by_port = p;
+		w->n_ports = n;
+	}
+	w->by_port[port] = q;
+	return 0;
+}
+
+/*
+ * One-shot: a multishot poll on the event channel device does not fire again until its queue of
+ * ports was drained, and a bounded turn may leave some of them there.
+ */
+static void poll_evtchn(struct xsp_worker *w)
+{
+	io_uring_prep_poll_add(xsp_worker_sqe(w, &w->evtchn_cb), xenevtchn_fd(w->xce), POLLIN);
+}
+
+static void evtchn_ready(struct xsp_cb *cb, int res)
+{
+	struct xsp_worker *w =
+		(struct xsp_worker *)((char *)cb - offsetof(struct xsp_worker, evtchn_cb));
+
+	(void)res;
+	for (unsigned int i = 0; i < PORTS_A_TURN; i++) {
+		xenevtchn_port_or_error_t port = xenevtchn_pending(w->xce);
+
+		if (port < 0) /* the fd does not block: EAGAIN, all ports are read */
+			break;
+		/* A port without a queue was unbound a moment ago: its event means nothing now. */
+		if ((uint32_t)port < w->n_ports && w->by_port[port])
+			xsp_queue_event(w->by_port[port]);
+	}
+	poll_evtchn(w);
+}
+
+static void poll_box(struct xsp_worker *w)
+{
+	io_uring_prep_poll_add(xsp_worker_sqe(w, &w->box_cb), w->box.fd, POLLIN);
+}
+
+static void box_ready(struct xsp_cb *cb, int res)
+{
+	struct xsp_worker *w =
+		(struct xsp_worker *)((char *)cb - offsetof(struct xsp_worker, box_cb));
+
+	(void)res;
+	xsp_mailbox_run(&w->box, w);
+	poll_box(w);
+}
+
+/* --- the loop ---------------------------------------------------------------------------------- */
+
+static void visit_ready(struct xsp_worker *w)
+{
+	struct xsp_queue *q, *last = TAILQ_LAST(&w->ready, xsp_queue_list);
+
+	while ((q = TAILQ_FIRST(&w->ready))) {
+		TAILQ_REMOVE(&w->ready, q, ready_link);
+		q->is_ready = false;
+		xsp_queue_visit(q); /* may go back to the tail: the next turn's */
+		if (q == last)
+			break;
+	}
+}
+
+static void finish_done(struct xsp_worker *w)
+{
+	struct xsp_queue *q;
+
+	if (TAILQ_EMPTY(&w->finishing))
+		return;
+	w->now_ns = xsp_now_ns();
+	while ((q = TAILQ_FIRST(&w->finishing))) {
+		TAILQ_REMOVE(&w->finishing, q, finishing_link);
+		q->is_finishing = false;
+		xsp_queue_finish(q);
+	}
+}
+
+static void arm_idle(struct xsp_worker *w)
+{
+	struct xsp_queue *q;
+
+	while ((q = TAILQ_FIRST(&w->arming))) {
+		TAILQ_REMOVE(&w->arming, q, arming_link);
+		q->is_arming = false;
+		xsp_queue_arm(q);
+	}
+}
+
+static void complete(struct xsp_worker *w)
+{
+	struct io_uring_cqe *cqe;
+	unsigned int head, n = 0;
+
+	io_uring_for_each_cqe(&w->uring, head, cqe) {
+		struct xsp_cb *cb = io_uring_cqe_get_data(cqe);
+
+		n++;
+		if (cb)
+			cb->fn(cb, cqe->res);
+	}
+	io_uring_cq_advance(&w->uring, n);
+}
+
+/*
+ * Hand over what is queued and pick up completions: one call. It waits only when no queue has
+ * anything to do; when there is nothing to hand over or to pick up either, there is no call at all.
+ */
+static void enter(struct xsp_worker *w)
+{
+	struct io_uring *u = &w->uring;
+
+	if (TAILQ_EMPTY(&w->ready) && TAILQ_EMPTY(&w->arming))
+		io_uring_submit_and_wait(u, 1);
+	else if (io_uring_sq_ready(u) || (xsp_load(u->sq.kflags) & IORING_SQ_TASKRUN))
+		io_uring_submit_and_get_events(u);
+}
+
+/* --- start and stop ---------------------------------------------------------------------------- */
+
+static int make_uring(struct xsp_worker *w)
+{
+	struct io_uring_params p = {
+		.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
+			 IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_CQSIZE,
+		/* Each io has at most one completion outstanding: the CQ never overflows. */
+		.cq_entries = w->n_ios < CQ_ENTRIES / 2 ? CQ_ENTRIES : w->n_ios * 2,
+	};
+	unsigned int bounded[2] = { 16, 16 }; /* kernel threads for I/O that would block, each kind */
+	int err = io_uring_queue_init_params(SQ_ENTRIES, &w->uring, &p);
+
+	if (err == -EINVAL) { /* kernels before 6.1 */
+		p.flags = IORING_SETUP_CQSIZE;
+		err = io_uring_queue_init_params(SQ_ENTRIES, &w->uring, &p);
+	}
+	if (err) {
+		xsp_err(NULL, "worker %u: no io_uring: %s (kernel.io_uring_disabled, or a sandbox?)",
+			w->index, strerror(-err));
+		return err;
+	}
+	io_uring_register_iowq_max_workers(&w->uring, bounded);
+	return 0;
+}
+
+static void *worker_main(void *arg)
+{
+	struct xsp_worker *w = arg;
+
+	w->start_err = make_uring(w); /* here: a ring's one issuer is the thread that makes it */
+	sem_post(&w->started);
+	if (w->start_err)
+		return NULL;
+	poll_evtchn(w);
+	poll_box(w);
+	while (!w->leaving) {
+		w->now_ns = xsp_now_ns();
+		visit_ready(w);
+		finish_done(w); /* targets that answer at once */
+		enter(w);
+		complete(w);
+		finish_done(w);
+		/* Last: what came while we worked is found without an event. */
+		arm_idle(w);
+	}
+	return NULL;
+}
+
+static int open_xen(struct xsp_worker *w)
+{
+	int fd, err;
+
+	w->xce = xenevtchn_open(NULL, 0);
+	if (!w->xce) {
+		err = -errno;
+		xsp_err(NULL, "can't open event channels: %s (is this a Xen domain? modprobe xen-evtchn)",
+			strerror(-err));
+		return err;
+	}
+	w->xgt = xengnttab_open(NULL, 0);
+	if (!w->xgt) {
+		err = -errno;
+		xsp_err(NULL, "can't open the grant device: %s (modprobe xen-gntdev)", strerror(-err));
+		return err;
+	}
+	fd = xenevtchn_fd(w->xce);
+	if (fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK))
+		return -errno;
+	return 0;
+}
+
+static void release(struct xsp_worker *w)
+{
+	if (w->xgt)
+		xengnttab_close(w->xgt);
+	if (w->xce)
+		xenevtchn_close(w->xce);
+	if (w->bounce)
+		munmap(w->bounce, (size_t)w->n_ios * XSP_BOUNCE_BYTES);
+	free(w->ios);
+	free(w->by_port);
+}
+
+int xsp_worker_start(struct xsp_worker *w, unsigned int index, size_t bounce_bytes)
+{
+	int err;
+
+	memset(w, 0, sizeof(*w));
+	w->index = index;
+	w->evtchn_cb.fn = evtchn_ready;
+	w->box_cb.fn = box_ready;
+	TAILQ_INIT(&w->queues);
+	TAILQ_INIT(&w->ready);
+	TAILQ_INIT(&w->finishing);
+	TAILQ_INIT(&w->arming);
+	TAILQ_INIT(&w->starved);
+	err = xsp_mailbox_init(&w->box);
+	if (err)
+		return err;
+	err = open_xen(w);
+	if (!err)
+		err = make_ios(w, bounce_bytes);
+	if (err)
+		goto fail;
+	sem_init(&w->started, 0, 0);
+	err = -pthread_create(&w->thread, NULL, worker_main, w);
+	if (err)
+		goto fail;
+	while (sem_wait(&w->started))
+		;
+	err = w->start_err;
+	if (err) {
+		pthread_join(w->thread, NULL);
+		goto fail;
+	}
+	w->running = true;
+	return 0;
+fail:
+	release(w);
+	xsp_mailbox_fini(&w->box);
+	return err;
+}
+
+static void leave(struct xsp_mail *mail, void *owner)
+{
+	struct xsp_worker *w = owner;
+
+	(void)mail;
+	w->leaving = true;
+}
+
+void xsp_worker_stop(struct xsp_worker *w)
+{
+	struct xsp_mail mail = { .fn = leave };
+
+	if (!w->running)
+		return;
+	xsp_mailbox_post(&w->box, &mail);
+	pthread_join(w->thread, NULL);
+	w->running = false;
+	io_uring_queue_exit(&w->uring);
+	release(w);
+	xsp_mailbox_fini(&w->box);
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A worker is a thread that moves data: one io_uring, one event channel handle, one grant handle,
+ * its own buffers, and the queues it owns. Nothing of it is shared, so the data path has no locks;
+ * other threads talk to it through its mailbox.
+ *
+ * One turn of its loop (worker.c):
+ *   visit ready queues        requests out of the rings and into targets
+ *   finish                    queues with answered requests: copy out, respond, one notify
+ *   enter                     everything queued goes out in one call; waits when nothing is ready
+ *   complete, finish          completions of targets, of the event channel's poll, of the mailbox
+ *   arm                       queues with nothing more to do ask for an event; ports are unmasked
+ */
+#ifndef XSP_BACKEND_WORKER_H
+#define XSP_BACKEND_WORKER_H
+
+#include <semaphore.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include <liburing.h>
+#include <xenevtchn.h>
+#include <xengnttab.h>
+
+#include "common/mailbox.h"
+#include "ring/blkif.h"
+
+struct xsp_queue;
+struct xsp_io;
+
+/* A completion on its way: user_data of every SQE points to one. */
+struct xsp_cb {
+	void (*fn)(struct xsp_cb *cb, int res);
+};
+
+#define XSP_VISIT_REQS  32u        /* a visit takes at most this many requests ... */
+#define XSP_VISIT_BYTES (1u << 20) /* ... and stops after this many bytes */
+#define XSP_BOUNCE_BYTES (XSP_BLK_SEGS * XSP_PAGE_SIZE) /* the largest direct request: 44 KiB */
+#define XSP_COPY_SEGS    (XSP_VISIT_REQS * XSP_BLK_SEGS)
+
+TAILQ_HEAD(xsp_queue_list, xsp_queue);
+
+struct xsp_worker {
+	unsigned int index;
+	pthread_t thread;
+	sem_t started; /* the thread has made its io_uring, or start_err */
+	int start_err;
+	bool running; /* the thread is there */
+	bool leaving; /* its own: end the loop */
+	struct xsp_mailbox box;
+	struct io_uring uring;
+	xenevtchn_handle *xce;
+	xengnttab_handle *xgt;
+	struct xsp_cb evtchn_cb, box_cb;
+
+	struct xsp_queue_list queues;    /* all it owns; n_queues of them */
+	struct xsp_queue_list ready;     /* may have requests */
+	struct xsp_queue_list finishing; /* have answered requests */
+	struct xsp_queue_list arming;    /* had no more requests in this turn */
+	struct xsp_queue_list starved;   /* wait for a free io */
+	unsigned int n_queues;
+	struct xsp_queue **by_port; /* local event channel port -> queue */
+	uint32_t n_ports;
+
+	struct xsp_io *ios; /* n_ios of them, io i owns bounce[i * XSP_BOUNCE_BYTES] */
+	struct xsp_io *free_io;
+	uint8_t *bounce;
+	unsigned int n_ios;
+	xengnttab_grant_copy_segment_t copy[XSP_COPY_SEGS];
+	uint64_t now_ns; /* CLOCK_MONOTONIC at the start of this turn */
+};
+
+/**
+ * xsp_worker_start - make a worker's handles and buffers and start its thread
+ * @bounce_bytes: memory for data on its way; touched only as far as it is used
+ *
+ * Main thread. Returns 0 or -errno, with a sentence in the log.
+ */
+int xsp_worker_start(struct xsp_worker *w, unsigned int index, size_t bounce_bytes);
+
+/** xsp_worker_stop - ask the thread to leave and wait for it; it must own no queue any more */
+void xsp_worker_stop(struct xsp_worker *w);
+
+/**
+ * xsp_worker_sqe - the next submission slot, completion to cb; never NULL
+ *
+ * Worker's thread. Submits what is queued when the ring is full.
+ */
+struct io_uring_sqe *xsp_worker_sqe(struct xsp_worker *w, struct xsp_cb *cb);
+
+/** xsp_worker_get_io - a free request with its bounce buffer in iov; NULL when all are in use */
+struct xsp_io *xsp_worker_get_io(struct xsp_worker *w);
+
+/** xsp_worker_put_io - give it back; queues that starved become ready */
+void xsp_worker_put_io(struct xsp_worker *w, struct xsp_io *io);
+
+/** xsp_worker_io - io by its number and back, as slots store it */
+struct xsp_io *xsp_worker_io(struct xsp_worker *w, uint32_t number);
+uint32_t xsp_worker_io_number(const struct xsp_worker *w, const struct xsp_io *io);
+
+/** xsp_worker_set_port - events of this local port go to q from now on (NULL: nowhere); 0, -errno */
+int xsp_worker_set_port(struct xsp_worker *w, uint32_t port, struct xsp_queue *q);
+
+/** xsp_now_ns - CLOCK_MONOTONIC */
+uint64_t xsp_now_ns(void);
+
+#endif
