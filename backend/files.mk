@@ -2,3 +2,13 @@
 archives += control
 control.src := backend/config.c backend/control.c backend/rpc.c backend/methods.c
 control.pkgs := json-c inih
+
+# The daemon.
+programs += xensplitd
+xensplitd.src := backend/main.c backend/manager.c backend/vbd.c backend/vbd_keys.c backend/domains.c \
+	backend/inspect.c backend/worker.c backend/queue.c backend/queue_life.c \
+	backend/blk/request.c backend/blk/data.c \
+	backend/target/target.c backend/target/file.c backend/target/null.c \
+	backend/target/delay.c backend/target/error.c
+xensplitd.deps := control common fsm ring
+xensplitd.pkgs := liburing xenstore xengnttab xenevtchn xencontrol xentoollog json-c inih

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+/* Copies for the control socket: see inspect.h. */
+#include "backend/inspect.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "backend/vbd.h"
+
+static void copy_stats(struct xsp_blk_stats *to, const struct xsp_blk_stats *from)
+{
+#define X(name, help) to->name = xsp_counted(&from->name);
+	XSP_BLK_COUNTERS(X)
+#undef X
+	for (unsigned int i = 0; i < XSP_STAT_OPS; i++)
+		xsp_hist_copy(&to->latency[i], &from->latency[i]);
+}
+
+static int by_id(const void *a, const void *b)
+{
+	const struct xsp_vbd_snap *x = a, *y = b;
+
+	if (x->domid != y->domid)
+		return x->domid < y->domid ? -1 : 1;
+	return x->devid < y->devid ? -1 : x->devid > y->devid;
+}
+
+int xsp_inspect_vbds(struct xsp_daemon *d, struct xsp_vbd_snap **ret, size_t *ret_n)
+{
+	struct xsp_vbd_snap *snaps = NULL;
+	struct xsp_vbd *v;
+	size_t n = 0, i = 0;
+
+	pthread_mutex_lock(&d->lock);
+	TAILQ_FOREACH(v, &d->vbds, link)
+		n++;
+	if (n)
+		snaps = malloc(n * sizeof(*snaps));
+	if (snaps) {
+		TAILQ_FOREACH(v, &d->vbds, link) {
+			snaps[i] = v->snap;
+			copy_stats(&snaps[i++].stats, &v->stats);
+		}
+	}
+	pthread_mutex_unlock(&d->lock);
+	if (n && !snaps)
+		return -ENOMEM;
+	if (n)
+		qsort(snaps, n, sizeof(*snaps), by_id);
+	*ret = snaps;
+	*ret_n = n;
+	return 0;
+}
+
+/* --- a ring, by its worker --------------------------------------------------------------------- */
+
+/* Shared by the asking thread and the worker; whoever comes last frees it. */
+struct ring_question {
+	struct xsp_mail mail;
+	pthread_mutex_t lock; /* guards what follows */
+	pthread_cond_t answered;
+	int refs;
+	bool done;
+	int err;
+	uint32_t domid, devid;
+	struct xsp_ring_snap *snap;
+};
+
+static void put_question(struct ring_question *rq)
+{
+	bool last;
+
+	pthread_mutex_lock(&rq->lock);
+	last = --rq->refs == 0;
+	pthread_mutex_unlock(&rq->lock);
+	if (!last)
+		return;
+	pthread_mutex_destroy(&rq->lock);
+	pthread_cond_destroy(&rq->answered);
+	free(rq->snap);
+	free(rq);
+}
+
+/* The machine frame behind a page of ours, as far as the kernel tells (root only). */
+static uint64_t frame_of(const void *page)
+{
+	uint64_t entry = 0;
+	off_t at = (off_t)((uintptr_t)page / XSP_PAGE_SIZE * sizeof(entry));
+	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return 0;
+	if (pread(fd, &entry, sizeof(entry), at) != sizeof(entry) || !(entry >> 63))
+		entry = 0;
+	close(fd);
+	return entry & ((1ull << 55) - 1);
+}
+
+static void answer(struct xsp_mail *mail, void *owner)
+{
+	struct ring_question *rq = (struct ring_question *)mail;
+	struct xsp_worker *w = owner;
+	struct xsp_queue *q;
+
+	pthread_mutex_lock(&rq->lock);
+	rq->err = -ENOTCONN;
+	TAILQ_FOREACH(q, &w->queues, all_link) {
+		if (q->c.domid != rq->domid || q->c.devid != rq->devid)
+			continue;
+		xsp_queue_snap(q, rq->snap);
+		for (uint32_t i = 0; i < 1u << q->c.order; i++)
+			rq->snap->frame[i] =
+				frame_of((const uint8_t *)q->sring + i * XSP_PAGE_SIZE);
+		rq->err = 0;
+	}
+	rq->done = true;
+	pthread_cond_signal(&rq->answered);
+	pthread_mutex_unlock(&rq->lock);
+	put_question(rq);
+}
+
+static int wait_answer(struct ring_question *rq)
+{
+	struct timespec until;
+	int err = 0;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec++;
+	pthread_mutex_lock(&rq->lock);
+	while (!rq->done && !err)
+		err = pthread_cond_timedwait(&rq->answered, &rq->lock, &until);
+	err = rq->done ? rq->err : -ETIMEDOUT;
+	pthread_mutex_unlock(&rq->lock);
+	return err;
+}
+
+int xsp_inspect_ring(struct xsp_daemon *d, uint32_t domid, uint32_t devid,
+		     struct xsp_ring_snap **ret)
+{
+	struct xsp_worker *w = NULL;
+	struct ring_question *rq;
+	struct xsp_vbd *v;
+	int err = 0;
+
+	pthread_mutex_lock(&d->lock);
+	v = xsp_vbd_find(d, domid, devid);
+	if (!v)
+		err = -ENOENT;
+	else if (!v->snap.connected)
+		err = -ENOTCONN;
+	else
+		w = &d->workers[v->snap.worker];
+	pthread_mutex_unlock(&d->lock);
+	if (err)
+		return err;
+	rq = calloc(1, sizeof(*rq));
+	if (!rq)
+		return -ENOMEM;
+	rq->snap = calloc(1, sizeof(*rq->snap));
+	if (!rq->snap) {
+		free(rq);
+		return -ENOMEM;
+	}
+	pthread_mutex_init(&rq->lock, NULL);
+	pthread_cond_init(&rq->answered, NULL);
+	rq->refs = 2;
+	rq->domid = domid;
+	rq->devid = devid;
+	rq->mail.fn = answer;
+	xsp_mailbox_post(&w->box, &rq->mail);
+	err = wait_answer(rq);
+	if (!err) {
+		*ret = rq->snap; /* done: the worker does not touch it any more */
+		rq->snap = NULL;
+	}
+	put_question(rq);
+	return err;
+}
