@@ -40,3 +40,11 @@ test_log.pkgs     := cmocka
 test_devname.src  := tests/unit/test_devname.c
 test_devname.deps := common
 test_devname.pkgs := cmocka
+
+# backend/: what can be tested without a worker
+units += test_request test_target
+test_request.src := tests/unit/test_request.c backend/blk/request.c
+test_request.pkgs := cmocka
+test_target.src := tests/unit/test_target.c $(filter backend/target/%,$(xensplitd.src))
+test_target.deps := common
+test_target.pkgs := liburing cmocka

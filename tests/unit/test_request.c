@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+/* The judge of block requests: every rule once, at its edge. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "backend/blk/request.h"
+
+static const struct xsp_blk_limits disk = { .sectors = 1000, .sector_size = 512, .can_flush = true };
+
+static struct xsp_blk_req request(uint8_t op, uint64_t sector, uint8_t nr_segs)
+{
+	struct xsp_blk_req req = { .op = op, .nr_segs = nr_segs, .sector = sector };
+
+	for (unsigned int i = 0; i < XSP_BLK_SEGS; i++)
+		req.seg[i] = (struct xsp_blk_seg){ .gref = 8 + i, .first = 0, .last = 7 };
+	return req;
+}
+
+static int16_t judge(const struct xsp_blk_req *req, const struct xsp_blk_limits *limits,
+		     struct xsp_blk_plan *plan)
+{
+	const char *why = NULL;
+	int16_t status = xsp_blk_check(req, limits, plan, &why);
+
+	assert_true(status == XSP_BLK_OKAY || why);
+	return status;
+}
+
+static void good_requests(void **state)
+{
+	struct xsp_blk_req req = request(XSP_BLK_READ, 8, 11);
+	struct xsp_blk_plan plan;
+
+	(void)state;
+	assert_int_equal(judge(&req, &disk, &plan), XSP_BLK_OKAY);
+	assert_int_equal(plan.op, XSP_IO_READ);
+	assert_int_equal(plan.offset, 8 * 512);
+	assert_int_equal(plan.len, 11 * 4096);
+	req = request(XSP_BLK_WRITE, 992, 1);
+	assert_int_equal(judge(&req, &disk, &plan), XSP_BLK_OKAY);
+	assert_int_equal(plan.op, XSP_IO_WRITE);
+	req.sector = 999; /* the very last sector */
+	req.seg[0].first = req.seg[0].last = 3;
+	assert_int_equal(judge(&req, &disk, &plan), XSP_BLK_OKAY);
+	assert_int_equal(plan.len, 512);
+}
+
+static void flushes(void **state)
+{
+	struct xsp_blk_limits no_flush = disk;
+	struct xsp_blk_req req = request(XSP_BLK_FLUSH, ~0ull, 0);
+	struct xsp_blk_plan plan;
+
+	(void)state;
+	assert_int_equal(judge(&req, &disk, &plan), XSP_BLK_OKAY);
+	assert_int_equal(plan.op, XSP_IO_FLUSH);
+	assert_false(plan.presync);
+	req = request(XSP_BLK_FLUSH, 0, 1); /* with data: flush, then write */
+	assert_int_equal(judge(&req, &disk, &plan), XSP_BLK_OKAY);
+	assert_int_equal(plan.op, XSP_IO_WRITE);
+	assert_true(plan.presync);
+	no_flush.can_flush = false;
+	assert_int_equal(judge(&req, &no_flush, &plan), XSP_BLK_EOPNOTSUPP);
+}
+
+static void segments_lying_peer(void **state)
+{
+	struct xsp_blk_req req = request(XSP_BLK_READ, 0, 0);
+	struct xsp_blk_plan plan;
+
+	(void)state;
+	assert_int_equal(judge(&req, &disk, &plan), XSP_BLK_ERROR);
+	for (unsigned int n = 12; n < 256; n++) {
+		req.nr_segs = (uint8_t)n;
+		assert_int_equal(judge(&req, &disk, &plan), XSP_BLK_ERROR);
+	}
+	for (unsigned int bad = 0; bad < XSP_BLK_SEGS; bad++) {
+		req = request(XSP_BLK_WRITE, 0, XSP_BLK_SEGS);
+		req.seg[bad].last = 8;
+		assert_int_equal(judge(&req, &disk, &plan), XSP_BLK_ERROR);
+		req.seg[bad].last = 255;
+		assert_int_equal(judge(&req, &disk, &plan), XSP_BLK_ERROR);
+		req.seg[bad].first = 5;
+		req.seg[bad].last = 4;
+		assert_int_equal(judge(&req, &disk, &plan), XSP_BLK_ERROR);
+	}
+}
+
+static void range_lying_peer(void **state)
+{
+	static const uint64_t sectors[] = { 993,	 999,		 1000,	     1001,
+					    1ull << 32,	 1ull << 54,	 1ull << 55, 1ull << 63,
+					    UINT64_MAX - 7, UINT64_MAX };
+	struct xsp_blk_plan plan;
+
+	(void)state;
+	for (unsigned int i = 0; i < sizeof(sectors) / sizeof(sectors[0]); i++) {
+		struct xsp_blk_req req = request(XSP_BLK_READ, sectors[i], 1);
+
+		assert_int_equal(judge(&req, &disk, &plan), XSP_BLK_ERROR);
+	}
+}
+
+static void alignment(void **state)
+{
+	struct xsp_blk_limits big = { .sectors = 8000, .sector_size = 4096 };
+	struct xsp_blk_req req = request(XSP_BLK_READ, 8, 1);
+	struct xsp_blk_plan plan;
+
+	(void)state;
+	assert_int_equal(judge(&req, &big, &plan), XSP_BLK_OKAY);
+	req.sector = 9;
+	assert_int_equal(judge(&req, &big, &plan), XSP_BLK_ERROR);
+	req.sector = 8;
+	req.seg[0].last = 6;
+	assert_int_equal(judge(&req, &big, &plan), XSP_BLK_ERROR);
+}
+
+static void readonly(void **state)
+{
+	struct xsp_blk_limits ro = { .sectors = 1000, .sector_size = 512, .can_flush = true,
+				     .readonly = true };
+	struct xsp_blk_req req = request(XSP_BLK_WRITE, 0, 1);
+	struct xsp_blk_plan plan;
+
+	(void)state;
+	assert_int_equal(judge(&req, &ro, &plan), XSP_BLK_ERROR);
+	req.op = XSP_BLK_FLUSH;
+	assert_int_equal(judge(&req, &ro, &plan), XSP_BLK_ERROR);
+	req.op = XSP_BLK_READ;
+	assert_int_equal(judge(&req, &ro, &plan), XSP_BLK_OKAY);
+}
+
+static void other_operations(void **state)
+{
+	struct xsp_blk_plan plan;
+
+	(void)state;
+	for (unsigned int op = 0; op < 256; op++) {
+		struct xsp_blk_req req = request((uint8_t)op, 0, 1);
+
+		if (op == XSP_BLK_READ || op == XSP_BLK_WRITE || op == XSP_BLK_FLUSH)
+			continue;
+		assert_int_equal(judge(&req, &disk, &plan), XSP_BLK_EOPNOTSUPP);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(good_requests),	cmocka_unit_test(flushes),
+		cmocka_unit_test(segments_lying_peer),	cmocka_unit_test(range_lying_peer),
+		cmocka_unit_test(alignment),		cmocka_unit_test(readonly),
+		cmocka_unit_test(other_operations),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
