@@ -63,7 +63,8 @@ endef
 $(foreach n,$(programs),$(eval $(call link_rule,$(n),$(B)/bin/$(n),,)))
 $(foreach n,$(units),$(eval $(call link_rule,$(n),$(B)/unit/$(n),,)))
 $(foreach n,$(plugins),$(eval $(call link_rule,$(n),$(B)/lib/$(n).so,-shared,)))
-so_flags = -shared -Wl,-soname,$($(1).soname) $(if $($(1).map),-Wl,--version-script=$($(1).map))
+map_flag = -Wl,--version-script=$($(1).map)
+so_flags = -shared -Wl,-soname,$($(1).soname) $(if $($(1).map),$(map_flag))
 $(foreach n,$(solibs),$(eval $(call link_rule,$(n),$(B)/lib/$($(n).soname),$(call so_flags,$(n)),$(n).so)))
 $(foreach n,$(labsolibs),$(eval $(call link_rule,$(n),$(B)/lab/$($(n).soname),$(call so_flags,$(n)),)))
 
