@@ -233,12 +233,9 @@ static int publish(struct xsp_store *s, xs_transaction_t t, void *arg)
 {
 	struct xsp_vbd *v = arg;
 	struct xsp_target *target = v->target;
-	char path[XSP_STORE_PATH];
 	int err = still_there(v, t);
 
-	snprintf(path, sizeof(path), "%s/" XSP_KEY_DRAINED, v->be);
-	if (!err)
-		err = xsp_store_rm(s, t, path); /* it was of another ring */
+	(void)s;
 	if (!err)
 		err = put(v, t, "sectors", "%llu",
 			  (unsigned long long)(target->size_bytes / XSP_SECTOR_SIZE));

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * Inside of libxensplit-front. keys.c: the store; pool.c: granted pages;
+ * disk.c: open, handshake, close; io.c: requests and completions; sync.c: plain calls on top.
+ */
+#ifndef XSP_USER_DISK_H
+#define XSP_USER_DISK_H
+
+#include <xenevtchn.h>
+#include <xengnttab.h>
+
+#include "common/store.h"
+#include "common/xenbus/fsm.h"
+#include "frontend/core/blkfront.h"
+#include "frontend/core/blkkeys.h"
+#include "frontend/user/xensplit-front.h"
+
+/* Granted data pages: one area; pages of the first part are lent one by one, buffers grow from the end. */
+struct xsp_pool {
+	uint8_t *base;
+	uint32_t *gref; /* of each page */
+	uint32_t pages;
+	uint32_t *free; /* stack of page numbers below `lent` */
+	uint32_t n_free;
+	uint32_t lent; /* pages from this one on belong to xsp_disk_buffer */
+};
+
+/* A request under way. */
+struct xsp_io {
+	void *buf;
+	uint32_t bytes;
+	uint8_t op;      /* enum xsp_disk_op */
+	uint8_t n_pages; /* borrowed from the pool; 0: buf lies in the pool, or there is no data */
+	uint32_t page[XSP_BLK_SEGS];
+	uint64_t cookie; /* the user's */
+	uint32_t next;   /* next free */
+};
+
+struct xsp_disk {
+	/* platform */
+	struct xsp_store store;
+	xenevtchn_handle *evtchn;
+	xengntshr_handle *gntshr;
+	int epoll, timer;
+	/* device */
+	uint32_t devid;
+	uint32_t backend_domid;
+	char *front, *back; /* store directories; front is relative to the domain's own */
+	unsigned int timeout_ms;
+	unsigned int want_order;
+	/* handshake */
+	enum xsp_xenbus_state me;
+	bool want;      /* false: closing */
+	bool connected; /* rings are published */
+	bool watching;
+	bool closing; /* the backend closes; waiting for what is under way */
+	bool lost;    /* what is under way will never be answered */
+	uint64_t closing_by_ms;
+	int error; /* 0, or why nothing more can be submitted */
+	char why[XSP_DISK_WHY_BYTES];
+	struct xsp_blk_offer offer;
+	struct xsp_blk_disk disk;
+	/* ring */
+	struct xsp_blkfront q;
+	bool have_queue;
+	void *ring;
+	uint32_t ring_gref[1u << XSP_RING_MAX_ORDER];
+	unsigned int order;
+	evtchn_port_t port;
+	bool have_port;
+	/* requests */
+	struct xsp_pool pool;
+	struct xsp_io *ios; /* q.ring.size of them */
+	uint32_t free_io;   /* first free, or ring.size */
+	uint64_t completed; /* for the timer: has anything moved? */
+	uint64_t completed_at_tick;
+	bool timer_on;
+	unsigned int busy_calls; /* xsp_disk_process calls in a row that didn't look at the fds */
+	unsigned int spurious;   /* events in a row that brought nothing */
+	bool masked;             /* the port stays masked until the timer, after too many of these */
+};
+
+/* keys.c */
+int xsp_keys_find(struct xsp_disk *d);
+bool xsp_keys_look(struct xsp_disk *d, enum xsp_xenbus_state *peer, bool *online, bool *gone);
+enum xsp_xenbus_state xsp_keys_state(struct xsp_disk *d, const char *dir);
+int xsp_keys_set_state(struct xsp_disk *d, enum xsp_xenbus_state state);
+int xsp_keys_offer(struct xsp_disk *d);
+int xsp_keys_disk(struct xsp_disk *d);
+int xsp_keys_publish(struct xsp_disk *d);
+int xsp_keys_owner(struct xsp_disk *d);
+bool xsp_keys_watch_fired(struct xsp_disk *d);
+
+/* pool.c */
+int xsp_pool_open(struct xsp_disk *d, uint32_t want);
+void xsp_pool_close(struct xsp_disk *d);
+
+/* disk.c */
+int xsp_disk_fail(struct xsp_disk *d, int error, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+void xsp_disk_advance(struct xsp_disk *d);
+void xsp_disk_set_timer(struct xsp_disk *d, unsigned int ms);
+uint64_t xsp_disk_now_ms(void);
+
+/* io.c */
+int xsp_io_open(struct xsp_disk *d);
+int xsp_disk_wait(struct xsp_disk *d, int timeout_ms);
+
+#endif

@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/* Requests and completions. Nothing here allocates or talks to the store, but for a watch that fired. */
+#include <poll.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "frontend/user/disk.h"
+
+#define TICK_MS       1000
+#define BUSY_CALLS    64  /* xsp_disk_process may skip its fds so often in a row */
+#define MAX_SPURIOUS  64  /* events in a row that brought nothing, before the port is left masked */
+#define SPURIOUS_MS   100 /* ... for so long */
+
+int xsp_io_open(struct xsp_disk *d)
+{
+	uint32_t n = d->q.ring.size;
+
+	d->ios = calloc(n, sizeof(*d->ios));
+	if (!d->ios)
+		return xsp_disk_fail(d, -ENOMEM, "no memory");
+	for (uint32_t i = 0; i < n; i++)
+		d->ios[i].next = i + 1;
+	d->free_io = 0;
+	return 0;
+}
+
+/* --- submit ------------------------------------------------------------------------------------ */
+
+static bool in_pool(const struct xsp_pool *p, const uint8_t *buf)
+{
+	return buf >= p->base && buf < p->base + (size_t)p->pages * XSP_PAGE_SIZE;
+}
+
+/* Segments straight over a buffer of xsp_disk_buffer. Returns how many, or -EINVAL. */
+static int direct(const struct xsp_pool *p, const uint8_t *buf, uint32_t bytes, struct xsp_blk_seg *seg)
+{
+	size_t at = (size_t)(buf - p->base), end = at + bytes;
+	int n = 0;
+
+	if (at % XSP_SECTOR_SIZE || at < (size_t)p->lent * XSP_PAGE_SIZE ||
+	    end > (size_t)p->pages * XSP_PAGE_SIZE)
+		return -EINVAL;
+	while (at < end) {
+		size_t in_page = at % XSP_PAGE_SIZE, some = XSP_PAGE_SIZE - in_page;
+
+		if (some > end - at)
+			some = end - at;
+		if (n == (int)XSP_BLK_SEGS)
+			return -EINVAL;
+		seg[n++] = (struct xsp_blk_seg){
+			.gref = p->gref[at / XSP_PAGE_SIZE],
+			.first = (uint8_t)(in_page / XSP_SECTOR_SIZE),
+			.last = (uint8_t)((in_page + some) / XSP_SECTOR_SIZE - 1),
+		};
+		at += some;
+	}
+	return n;
+}
+
+/* Segments over pages borrowed from the pool; a write is copied there. */
+static int bounced(struct xsp_pool *p, struct xsp_io *io, struct xsp_blk_seg *seg)
+{
+	uint32_t pages = (io->bytes + XSP_PAGE_SIZE - 1) / XSP_PAGE_SIZE;
+
+	if (pages > p->n_free)
+		return -EBUSY;
+	for (uint32_t i = 0; i < pages; i++) {
+		uint32_t page = p->free[--p->n_free], some = io->bytes - i * XSP_PAGE_SIZE;
+
+		if (some > XSP_PAGE_SIZE)
+			some = XSP_PAGE_SIZE;
+		if (io->op == XSP_DISK_WRITE)
+			memcpy(p->base + (size_t)page * XSP_PAGE_SIZE,
+			       (const uint8_t *)io->buf + (size_t)i * XSP_PAGE_SIZE, some);
+		seg[i] = (struct xsp_blk_seg){
+			.gref = p->gref[page],
+			.last = (uint8_t)(some / XSP_SECTOR_SIZE - 1),
+		};
+		io->page[i] = page;
+	}
+	io->n_pages = (uint8_t)pages;
+	return (int)pages;
+}
+
+static void put_back(struct xsp_disk *d, struct xsp_io *io)
+{
+	for (unsigned int i = 0; i < io->n_pages; i++)
+		d->pool.free[d->pool.n_free++] = io->page[i];
+	io->next = d->free_io;
+	d->free_io = (uint32_t)(io - d->ios);
+}
+
+static int check(const struct xsp_disk *d, enum xsp_disk_op op, size_t bytes, uint64_t offset)
+{
+	uint64_t size = d->disk.sectors * XSP_SECTOR_SIZE;
+
+	if (d->error)
+		return d->error;
+	if (op == XSP_DISK_FLUSH)
+		return bytes ? -EINVAL : d->disk.flush ? 0 : -EOPNOTSUPP;
+	if (op != XSP_DISK_READ && op != XSP_DISK_WRITE)
+		return -EINVAL;
+	if (op == XSP_DISK_WRITE && d->disk.readonly)
+		return -EROFS;
+	if (!bytes || bytes > XSP_BLK_SEGS * XSP_PAGE_SIZE ||
+	    (bytes | offset) & (d->disk.sector_size - 1))
+		return -EINVAL;
+	return offset > size || bytes > size - offset ? -EINVAL : 0;
+}
+
+int xsp_disk_submit(struct xsp_disk *d, enum xsp_disk_op op, void *buf, size_t bytes, uint64_t offset,
+		    uint64_t cookie)
+{
+	static const uint8_t wire_op[] = { XSP_BLK_READ, XSP_BLK_WRITE, XSP_BLK_FLUSH };
+	struct xsp_blk_seg seg[XSP_BLK_SEGS];
+	struct xsp_io *io;
+	int n = check(d, op, bytes, offset);
+
+	if (n)
+		return n;
+	if (!d->connected || d->closing || d->free_io == d->q.ring.size)
+		return d->closing ? -ENODEV : -EBUSY;
+	io = &d->ios[d->free_io];
+	io->buf = buf;
+	io->bytes = (uint32_t)bytes;
+	io->op = (uint8_t)op;
+	io->n_pages = 0;
+	io->cookie = cookie;
+	if (bytes) {
+		n = in_pool(&d->pool, buf) ? direct(&d->pool, buf, io->bytes, seg) :
+					     bounced(&d->pool, io, seg);
+		if (n < 0)
+			return n;
+	}
+	d->free_io = io->next;
+	n = xsp_blkfront_add(&d->q, wire_op[op], op == XSP_DISK_FLUSH ? 0 : offset / XSP_SECTOR_SIZE, seg,
+			     (unsigned int)n, (uint64_t)(io - d->ios));
+	if (n) {
+		put_back(d, io);
+		return n;
+	}
+	if (!d->timer_on)
+		xsp_disk_set_timer(d, TICK_MS);
+	return 0;
+}
+
+void xsp_disk_push(struct xsp_disk *d)
+{
+	if (d->connected && xsp_blkfront_push(&d->q))
+		xenevtchn_notify(d->evtchn, d->port);
+}
+
+unsigned int xsp_disk_in_flight(const struct xsp_disk *d)
+{
+	return d->q.in_flight;
+}
+
+/* --- completions ------------------------------------------------------------------------------- */
+
+static void finish(struct xsp_disk *d, const struct xsp_blkfront_done *from, struct xsp_disk_done *to)
+{
+	struct xsp_io *io = &d->ios[from->cookie];
+
+	to->cookie = io->cookie;
+	to->status = from->status;
+	if (!to->status && io->op == XSP_DISK_READ)
+		for (uint32_t i = 0; i < io->n_pages; i++) {
+			uint32_t some = io->bytes - i * XSP_PAGE_SIZE;
+
+			memcpy((uint8_t *)io->buf + (size_t)i * XSP_PAGE_SIZE,
+			       d->pool.base + (size_t)io->page[i] * XSP_PAGE_SIZE,
+			       some < XSP_PAGE_SIZE ? some : XSP_PAGE_SIZE);
+		}
+	put_back(d, io);
+}
+
+/* Whatever the ring holds, up to max; of a dead disk, whatever is still under way. */
+static unsigned int harvest(struct xsp_disk *d, struct xsp_disk_done *done, unsigned int max)
+{
+	unsigned int n = 0;
+
+	while (n < max && d->q.in_flight) {
+		struct xsp_blkfront_done some[32];
+		unsigned int room = max - n < 32 ? max - n : 32;
+		int got = 0;
+
+		if (d->connected && !d->lost)
+			got = xsp_blkfront_reap(&d->q, some, room);
+		if (got == -EPROTO) {
+			xsp_disk_fail(d, -EPROTO, "vbd %u: the backend in domain %u broke the protocol: %s",
+				      d->devid, d->backend_domid, d->q.broken);
+			d->lost = true;
+		}
+		if (d->lost)
+			got = xsp_blkfront_abort(&d->q, some, room);
+		if (got <= 0)
+			break;
+		for (int i = 0; i < got; i++) {
+			if (d->lost)
+				some[i].status = d->error ? d->error : -ENODEV;
+			finish(d, &some[i], &done[n++]);
+		}
+		if (got < (int)room && !d->lost)
+			break;
+	}
+	d->completed += n;
+	return n;
+}
+
+/* Once a second while requests are under way: an event may have been lost, in either direction. */
+static void tick(struct xsp_disk *d)
+{
+	uint64_t expirations;
+
+	if (read(d->timer, &expirations, sizeof(expirations)) < 0)
+		return;
+	if (d->masked) {
+		d->masked = false;
+		d->spurious = 0;
+		xenevtchn_unmask(d->evtchn, d->port);
+		xsp_disk_set_timer(d, TICK_MS);
+	}
+	if (!d->q.in_flight && !d->closing) {
+		xsp_disk_set_timer(d, 0);
+		return;
+	}
+	if (d->connected && d->completed == d->completed_at_tick)
+		xenevtchn_notify(d->evtchn, d->port);
+	d->completed_at_tick = d->completed;
+	if (d->closing)
+		xsp_disk_advance(d);
+}
+
+static void store_changed(struct xsp_disk *d)
+{
+	if (!xsp_keys_watch_fired(d))
+		return;
+	xsp_disk_advance(d);
+	if (d->me == XSP_XB_CONNECTED && d->connected)
+		xsp_keys_disk(d); /* a backend that was resized writes its state anew */
+}
+
+static void look_at_fds(struct xsp_disk *d)
+{
+	struct epoll_event e[3];
+	int n = epoll_wait(d->epoll, e, 3, 0), xs = xs_fileno(d->store.xs);
+
+	for (int i = 0; i < n; i++) {
+		if (e[i].data.fd == d->timer)
+			tick(d);
+		else if (e[i].data.fd == xs)
+			store_changed(d);
+	}
+}
+
+/* Takes the waiting event, if any. */
+static bool take_event(struct xsp_disk *d)
+{
+	bool ours = false;
+
+	for (int i = 0; i < 4; i++) { /* one port: more than one event is an old port's */
+		int port = xenevtchn_pending(d->evtchn);
+
+		if (port < 0)
+			break;
+		ours |= d->have_port && (evtchn_port_t)port == d->port;
+	}
+	return ours;
+}
+
+/* Unmasks the port; one whose events keep bringing nothing rests for a while (XSA-332). */
+static void event_done(struct xsp_disk *d, bool useful)
+{
+	d->spurious = useful ? 0 : d->spurious + 1;
+	if (d->spurious < MAX_SPURIOUS) {
+		xenevtchn_unmask(d->evtchn, d->port);
+		return;
+	}
+	d->masked = true;
+	xsp_disk_set_timer(d, SPURIOUS_MS);
+}
+
+unsigned int xsp_disk_process(struct xsp_disk *d, struct xsp_disk_done *done, unsigned int max)
+{
+	unsigned int n = harvest(d, done, max);
+	bool event;
+
+	/*
+	 * While completions come in, the event stays unread and the port masked: the fd stays
+	 * readable, so the next call is sure to come, and the backend sends no more of them.
+	 */
+	if (n == max || (n && d->q.in_flight && ++d->busy_calls < BUSY_CALLS))
+		return n;
+	if (!n || d->busy_calls >= BUSY_CALLS) {
+		d->busy_calls = 0;
+		look_at_fds(d);
+		if (d->lost)
+			return n + harvest(d, done + n, max - n);
+	}
+	event = take_event(d);
+	while (d->connected) {
+		int more = xsp_blkfront_sleep(&d->q);
+
+		if (!more)
+			break;
+		n += harvest(d, done + n, max - n); /* says so when the ring is broken */
+		if (n == max || more < 0)
+			break;
+	}
+	if (event && d->connected)
+		event_done(d, n > 0);
+	if (d->closing && !d->q.in_flight)
+		xsp_disk_advance(d);
+	return n;
+}
+
+int xsp_disk_fd(const struct xsp_disk *d)
+{
+	return d->epoll;
+}
+
+int xsp_disk_wait(struct xsp_disk *d, int timeout_ms)
+{
+	struct pollfd p = { .fd = d->epoll, .events = POLLIN };
+
+	return poll(&p, 1, timeout_ms);
+}
