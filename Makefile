@@ -6,7 +6,8 @@
 #   solibs   += NAME     NAME.src, NAME.libs, NAME.soname,
 #                        NAME.map (version script)                -> build/CONFIG/lib/SONAME + NAME.so
 #   plugins  += NAME     NAME.src, NAME.libs                      -> build/CONFIG/lib/NAME.so (dlopened)
-#   labsolibs += NAME    as solibs, into build/CONFIG/lab/
+#   labsolibs += NAME    as solibs, into build/CONFIG/lab/; never instrumented: programs that are not
+#                        ours load them.  NAME.labdeps = other labsolibs it links
 #   units    += NAME     NAME.src, NAME.libs                      -> build/CONFIG/unit/NAME, run by `make check`
 #   NAME.pkgs = pkg-config names;  NAME.deps = archives it links (by archive name)
 
@@ -48,7 +49,7 @@ include $(sort $(wildcard */files.mk))
 objs     = $(patsubst %.c,$(B)/%.o,$($(1).src))
 pkglibs  = $(if $($(1).pkgs),$(shell pkg-config --libs $($(1).pkgs)))
 pkgflags = $(if $($(1).pkgs),$(shell pkg-config --cflags $($(1).pkgs)))
-deplibs  = $(patsubst %,$(B)/lib/%.a,$($(1).deps))
+deplibs  = $(patsubst %,$(B)/lib/%.a,$($(1).deps)) $(foreach d,$($(1).labdeps),$(B)/lab/$($(d).soname))
 every    := $(programs) $(archives) $(solibs) $(plugins) $(labsolibs) $(units)
 objects  := $(sort $(foreach n,$(every),$(call objs,$(n))))
 
@@ -66,7 +67,8 @@ $(foreach n,$(plugins),$(eval $(call link_rule,$(n),$(B)/lib/$(n).so,-shared,)))
 map_flag = -Wl,--version-script=$($(1).map)
 so_flags = -shared -Wl,-soname,$($(1).soname) $(if $($(1).map),$(map_flag))
 $(foreach n,$(solibs),$(eval $(call link_rule,$(n),$(B)/lib/$($(n).soname),$(call so_flags,$(n)),$(n).so)))
-$(foreach n,$(labsolibs),$(eval $(call link_rule,$(n),$(B)/lab/$($(n).soname),$(call so_flags,$(n)),)))
+$(foreach n,$(labsolibs),$(eval $(call link_rule,$(n),$(B)/lab/$($(n).soname),$(call so_flags,$(n)) -fno-sanitize=all,)))
+$(foreach n,$(labsolibs),$(eval $(call objs,$(n)): CFLAGS += -fno-sanitize=all))
 
 define archive_rule
 $(B)/lib/$(1).a: $(call objs,$(1))
