@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Event delivery over the shared memory, as Linux's /dev/xen/evtchn does it: a handle has a FIFO of
+ * ports; a port is masked when it is queued and until it is written back; an event in between is
+ * kept pending. Inline because the hub (which sends for the dead and for VIRQs) and the drop-in
+ * library run the same code.
+ *
+ * The handle's fd is an eventfd that is readable exactly while the FIFO holds something: who makes
+ * it non-empty writes it after the unlock (a woken reader must not find the lock taken), who
+ * empties it reads it under the lock. So there is one wake for each change from empty to non-empty,
+ * and a multishot poll stays silent until the FIFO was drained.
+ */
+#ifndef COMMON_LAB_EVENT_H
+#define COMMON_LAB_EVENT_H
+
+#include <poll.h>
+#include <unistd.h>
+
+#include "common/lab/shm.h"
+
+/*
+ * Under h->lock. True: the caller must write the handle's eventfd after the unlock. The ring is
+ * written before the mask bit: a process killed in between costs a spurious event, never a lost
+ * one.
+ */
+static inline bool lab_event_push(struct lab_evh *h, struct lab_port *p, uint32_t port)
+{
+	bool was_empty = h->prod == h->cons;
+
+	if (p->masked) {
+		p->pending = 1;
+		return false;
+	}
+	if (h->prod - h->cons == LAB_RING) {
+		h->overflow = 1;
+		return false;
+	}
+	h->ring[h->prod % LAB_RING] = (uint16_t)port;
+	__atomic_store_n(&h->prod, h->prod + 1, __ATOMIC_RELEASE);
+	p->masked = 1;
+	return was_empty;
+}
+
+/*
+ * Raise an event on port `port` (`p`) of some domain. `bind` != 0: only while the port is still
+ * bound so. *owner names the handle to wake when true is returned.
+ */
+static inline bool lab_event_raise(struct lab_shm *s, struct lab_port *p, uint32_t port,
+				   uint64_t bind, uint64_t *owner)
+{
+	for (;;) {
+		uint64_t o = __atomic_load_n(&p->owner, __ATOMIC_ACQUIRE);
+		struct lab_evh *h;
+		bool wake;
+
+		if (!o)
+			return false;
+		h = &s->evh[LAB_OWNER_SLOT(o)];
+		lab_lock(&h->lock);
+		if (__atomic_load_n(&p->owner, __ATOMIC_ACQUIRE) != o) {
+			lab_unlock(&h->lock);
+			continue;
+		}
+		if (bind && __atomic_load_n(&p->bind, __ATOMIC_ACQUIRE) != bind) {
+			lab_unlock(&h->lock);
+			return false;
+		}
+		wake = lab_event_push(h, p, port);
+		lab_unlock(&h->lock);
+		*owner = o;
+		return wake;
+	}
+}
+
+static inline void lab_event_wake(int evfd)
+{
+	uint64_t one = 1;
+
+	while (write(evfd, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
+}
+
+/* Make the eventfd unreadable. Only under the handle's lock, so the read cannot block. */
+static inline bool lab_event_drain(int evfd)
+{
+	struct pollfd pfd = {.fd = evfd, .events = POLLIN};
+	uint64_t n;
+
+	if (poll(&pfd, 1, 0) != 1)
+		return false;
+	return read(evfd, &n, sizeof(n)) == sizeof(n);
+}
+
+/*
+ * The next port, or -EAGAIN when there is none, -EFBIG after an overflow. An fd found readable
+ * though the FIFO is empty is a token whose writer was slower than we were: drained here.
+ */
+static inline int lab_event_pop(struct lab_evh *h, int evfd)
+{
+	int r;
+
+	lab_lock(&h->lock);
+	if (h->overflow) {
+		r = -EFBIG;
+	} else if (h->prod == h->cons) {
+		lab_event_drain(evfd);
+		r = -EAGAIN;
+	} else {
+		r = h->ring[h->cons % LAB_RING];
+		h->cons++;
+		if (h->cons == h->prod)
+			lab_event_drain(evfd);
+	}
+	lab_unlock(&h->lock);
+	return r;
+}
+
+/* Write a port back; true: wake the handle's own fd (an event was kept pending). */
+static inline bool lab_event_unmask(struct lab_evh *h, struct lab_port *p, uint32_t port)
+{
+	bool wake = false;
+
+	lab_lock(&h->lock);
+	if (p->masked) {
+		p->masked = 0;
+		if (p->pending) {
+			p->pending = 0;
+			wake = lab_event_push(h, p, port);
+		}
+	}
+	lab_unlock(&h->lock);
+	return wake;
+}
+
+#endif

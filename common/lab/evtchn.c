@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Event channels, the hub's half: which port is bound to what, in which handle. The rules are Xen's
+ * (public/event_channel.h) and Linux's evtchn device's; delivery itself is event.h. The hub is the
+ * only writer of `bind` and `owner`.
+ */
+#include "common/lab/hub.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/lab/event.h"
+
+static struct lab_port *port_of(uint16_t dom, uint32_t port)
+{
+	return &hub.shm->dom[dom].port[port];
+}
+
+/* A client stopped inside the lock must not stop the hub: after a second it goes on without. */
+bool hub_trylock(pthread_mutex_t *m)
+{
+	struct timespec t;
+	int r;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	t.tv_sec++;
+	r = pthread_mutex_timedlock(m, &t);
+	if (r == EOWNERDEAD)
+		pthread_mutex_consistent(m);
+	return r == 0 || r == EOWNERDEAD;
+}
+
+int evh_alloc(uint32_t *gen)
+{
+	struct lab_evh *h;
+	uint32_t i;
+
+	for (i = 0; i < LAB_EVHS; i++) {
+		if (hub.evfd[i] != -1)
+			continue;
+		h = &hub.shm->evh[i];
+		lab_mutex_init(&h->lock);
+		h->gen++;
+		h->prod = h->cons = h->overflow = 0;
+		*gen = h->gen;
+		hub.evfd[i] = -2; /* taken; the caller puts the eventfd in */
+		return (int)i;
+	}
+	hub_log("no event channel handle left (%d are open)", LAB_EVHS);
+	return -ENFILE;
+}
+
+void evh_free(uint32_t slot)
+{
+	__atomic_fetch_add(&hub.shm->evh[slot].gen, 1, __ATOMIC_RELEASE);
+	hub.evfd[slot] = -1;
+}
+
+static int port_take(uint16_t dom, uint64_t bind, uint64_t owner)
+{
+	struct lab_port *p;
+	uint32_t i;
+
+	for (i = 1; i < LAB_PORTS; i++) {
+		p = port_of(dom, i);
+		if (LAB_BIND_STATE(p->bind) != LAB_PORT_FREE)
+			continue;
+		p->pending = p->masked = 0;
+		__atomic_store_n(&p->bind, bind, __ATOMIC_RELEASE);
+		__atomic_store_n(&p->owner, owner, __ATOMIC_RELEASE);
+		return (int)i;
+	}
+	return -ENOSPC;
+}
+
+static void port_raise(uint16_t dom, uint32_t port)
+{
+	uint64_t o;
+
+	if (lab_event_raise(hub.shm, port_of(dom, port), port, 0, &o) &&
+	    hub.evfd[LAB_OWNER_SLOT(o)] >= 0)
+		lab_event_wake(hub.evfd[LAB_OWNER_SLOT(o)]);
+}
+
+/* Source: public/event_channel.h EVTCHNOP_alloc_unbound. */
+int port_alloc_unbound(uint16_t dom, uint16_t remote, uint64_t owner)
+{
+	if (remote == 0x7ff0) /* DOMID_SELF */
+		remote = dom;
+	return port_take(dom, LAB_BIND(LAB_PORT_UNBOUND, remote, 0), owner);
+}
+
+/* Source: EVTCHNOP_bind_interdomain; Xen sets the binder's port pending, to lose no early event. */
+int port_bind_interdomain(uint16_t dom, uint16_t rdom, uint32_t rport, uint64_t owner)
+{
+	struct lab_port *r;
+	int port;
+
+	if (rdom == 0x7ff0)
+		rdom = dom;
+	if (!domain_alive(rdom))
+		return -ESRCH;
+	if (rport == 0 || rport >= LAB_PORTS)
+		return -EINVAL;
+	r = port_of(rdom, rport);
+	if (r->bind != LAB_BIND(LAB_PORT_UNBOUND, dom, 0))
+		return -EINVAL;
+	port = port_take(dom, LAB_BIND(LAB_PORT_INTERDOMAIN, rdom, rport), owner);
+	if (port < 0)
+		return port;
+	__atomic_store_n(&r->bind, LAB_BIND(LAB_PORT_INTERDOMAIN, dom, port), __ATOMIC_RELEASE);
+	port_raise(dom, (uint32_t)port);
+	return port;
+}
+
+int port_bind_virq(uint16_t dom, uint32_t virq, uint64_t owner)
+{
+	uint64_t bind = LAB_BIND(LAB_PORT_VIRQ, 0, virq);
+	uint32_t i;
+
+	if (virq >= 24) /* NR_VIRQS */
+		return -EINVAL;
+	for (i = 1; i < LAB_PORTS; i++)
+		if (port_of(dom, i)->bind == bind)
+			return -EEXIST;
+	return port_take(dom, bind, owner);
+}
+
+/* EVTCHNOP_close: the other end becomes unbound again, for the same domain. */
+int port_close(uint16_t dom, uint32_t port)
+{
+	struct lab_port *p = port_of(dom, port), *r;
+	uint64_t b = p->bind;
+
+	__atomic_store_n(&p->owner, 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&p->bind, 0, __ATOMIC_RELEASE);
+	if (LAB_BIND_STATE(b) == LAB_PORT_INTERDOMAIN) {
+		r = port_of(LAB_BIND_DOM(b), LAB_BIND_PORT(b));
+		if (r->bind == LAB_BIND(LAB_PORT_INTERDOMAIN, dom, port))
+			__atomic_store_n(&r->bind, LAB_BIND(LAB_PORT_UNBOUND, dom, 0),
+					 __ATOMIC_RELEASE);
+	}
+	return 0;
+}
+
+void ports_close_owner(uint16_t dom, uint64_t owner)
+{
+	uint32_t i;
+
+	for (i = 1; i < LAB_PORTS; i++)
+		if (port_of(dom, i)->owner == owner)
+			port_close(dom, i);
+}
+
+void ports_close_dom(uint16_t dom)
+{
+	uint32_t i;
+
+	for (i = 1; i < LAB_PORTS; i++)
+		if (port_of(dom, i)->bind)
+			port_close(dom, i);
+}
+
+/* An event out of `port` of `dom`, whichever handle has it (notify-on-unmap, a dead handle's). */
+int port_send(uint16_t dom, uint32_t port)
+{
+	uint64_t b;
+
+	if (port == 0 || port >= LAB_PORTS)
+		return -EINVAL;
+	b = port_of(dom, port)->bind;
+	if (LAB_BIND_STATE(b) == LAB_PORT_INTERDOMAIN)
+		port_raise(LAB_BIND_DOM(b), LAB_BIND_PORT(b));
+	return 0;
+}
+
+/* A global VIRQ goes to Dom0. */
+void virq_raise(uint32_t virq)
+{
+	uint64_t bind = LAB_BIND(LAB_PORT_VIRQ, 0, virq);
+	uint32_t i;
+
+	for (i = 1; i < LAB_PORTS; i++)
+		if (port_of(0, i)->bind == bind)
+			port_raise(0, i);
+}
+
+/* A killed process may have queued an event and not yet woken its reader: wake whoever needs it. */
+void evh_sweep(void)
+{
+	uint32_t i;
+
+	for (i = 0; i < LAB_EVHS; i++) {
+		struct lab_evh *h = &hub.shm->evh[i];
+		struct pollfd p = {.fd = hub.evfd[i], .events = POLLIN};
+
+		if (hub.evfd[i] < 0 || __atomic_load_n(&h->prod, __ATOMIC_ACQUIRE) ==
+					       __atomic_load_n(&h->cons, __ATOMIC_ACQUIRE))
+			continue;
+		if (poll(&p, 1, 0) == 0)
+			lab_event_wake(hub.evfd[i]);
+	}
+}
