@@ -219,6 +219,9 @@ pack "$g" >"$new/guest.cpio"
 # --- Dom0 --------------------------------------------------------------------------------------
 
 cp "$(command -v busybox)" "$r/usr/bin/busybox"
+for a in $(busybox --list); do # small tools whose packages are not here
+	[ -e "$r/usr/bin/$a" ] || [ -e "$r/usr/sbin/$a" ] || ln -s /usr/bin/busybox "$r/usr/bin/$a"
+done
 mkdir -p "$r"/{proc,sys,dev,run,tmp,root,src,out,images,var/lib/xen,var/log/xen/console,etc/xen/scripts} "$r/var/lib/xenstored"
 ln -sfn /run "$r/var/run"
 [ -e "$r/usr/bin/awk" ] || ln -s mawk "$r/usr/bin/awk"
@@ -231,7 +234,7 @@ echo "127.0.0.1 localhost dom0" >"$r/etc/hosts"
 ln -sfn /proc/mounts "$r/etc/mtab"
 cp "$new/vmlinux" "$new/guest.cpio" "$r/images/"
 # Every program that tests call must find its libraries here.
-for f in "$r"/usr/bin/{fio,bash,strace,xenstore,ip,ps,find,awk} "$r"/usr/sbin/{mke2fs,e2fsck} \
+for f in "$r"/usr/bin/{fio,bash,strace,xenstore,ps,find,awk} "$r"/usr/sbin/{mke2fs,e2fsck} \
 	"$r"/usr/lib/xen-4.17/bin/{xl,xenstored,xenconsoled,xen-init-dom0,xentrace,test-xenstore} "$g"/usr/bin/fio; do
 	case $f in "$g"/*) root=$g ;; *) root=$r ;; esac
 	"$r/lib64/ld-linux-x86-64.so.2" --inhibit-cache --library-path \

@@ -42,7 +42,7 @@ in_src() { # a host path as Dom0 sees it
 }
 
 qemu_args() { # MODE -> array `qemu`
-	local images clock smp=2 console
+	local images clock smp=2 console size
 	images=$("$here/image.sh")
 	case ${XSP_RIG_CLOCK:-mttcg} in
 	mttcg) clock=(-accel tcg,thread=multi,tb-size=512) ;;
@@ -53,6 +53,8 @@ qemu_args() { # MODE -> array `qemu`
 	*) die "XSP_RIG_CLOCK is mttcg or icount" ;;
 	esac
 	if [ "$1" = shell ]; then
+		size=$(stty size 2>/dev/null || echo 24 80)
+		size="xsp.tty=rows:${size% *}:cols:${size#* }"
 		console=(-chardev "stdio,id=con,signal=off,mux=on,logfile=$dir/console.log" -mon con)
 	else
 		console=(-chardev "file,id=con,path=$dir/console.log")
@@ -62,7 +64,7 @@ qemu_args() { # MODE -> array `qemu`
 		-nodefaults -no-reboot -display none "${console[@]}" -serial chardev:con
 		-kernel "$images/xen"
 		-append "console=com1 com1=115200,8n1 dom0_mem=1024M,max:1024M loglvl=warning guest_loglvl=warning xpti=off spec-ctrl=off ${XSP_RIG_XEN:-}"
-		-initrd "$images/vmlinux console=hvc0 loglevel=4 panic=1 mitigations=off xsp.build=$(in_src "$B") xsp.mode=$1,$images/stage1.cpio"
+		-initrd "$images/vmlinux console=hvc0 loglevel=4 panic=1 mitigations=off xsp.build=$(in_src "$B") xsp.mode=$1 ${size:-},$images/stage1.cpio"
 		-drive "file=$images/dom0.ext4,if=virtio,format=raw,snapshot=on,cache=unsafe"
 		-virtfs "local,path=$top,mount_tag=src,security_model=none,readonly=on"
 		-virtfs "local,path=$dir/out,mount_tag=out,security_model=none")
