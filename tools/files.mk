@@ -9,3 +9,8 @@ programs += xensplit-lab
 xensplit-lab.src := tools/lab/main.c
 xensplit-lab.deps := lab-cli
 xensplit-lab.pkgs := json-c
+# A guest's PV disks from the command line.
+programs += xensplit-vbd
+xensplit-vbd.src := tools/vbd/main.c tools/vbd/pattern.c tools/vbd/transfer.c tools/vbd/verify.c
+xensplit-vbd.deps := front blkfront common fsm ring
+xensplit-vbd.pkgs := xenevtchn xengnttab xenstore
