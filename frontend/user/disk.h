@@ -74,6 +74,7 @@ struct xsp_disk {
 	uint32_t free_io;   /* first free, or ring.size */
 	uint64_t completed; /* for the timer: has anything moved? */
 	uint64_t completed_at_tick;
+	uint64_t completed_at_event;
 	bool timer_on;
 	unsigned int busy_calls; /* xsp_disk_process calls in a row that didn't look at the fds */
 	unsigned int spurious;   /* events in a row that brought nothing */

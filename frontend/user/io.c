@@ -269,9 +269,10 @@ static bool take_event(struct xsp_disk *d)
 }
 
 /* Unmasks the port; one whose events keep bringing nothing rests for a while (XSA-332). */
-static void event_done(struct xsp_disk *d, bool useful)
+static void event_done(struct xsp_disk *d)
 {
-	d->spurious = useful ? 0 : d->spurious + 1;
+	d->spurious = d->completed != d->completed_at_event ? 0 : d->spurious + 1;
+	d->completed_at_event = d->completed;
 	if (d->spurious < MAX_SPURIOUS) {
 		xenevtchn_unmask(d->evtchn, d->port);
 		return;
@@ -308,7 +309,7 @@ unsigned int xsp_disk_process(struct xsp_disk *d, struct xsp_disk_done *done, un
 			break;
 	}
 	if (event && d->connected)
-		event_done(d, n > 0);
+		event_done(d);
 	if (d->closing && !d->q.in_flight)
 		xsp_disk_advance(d);
 	return n;
