@@ -322,7 +322,7 @@ static int number(struct ring_keys *k, xs_transaction_t t, const char *key, uint
 	}
 	if (err == -ENOENT)
 		return bad(k, "the frontend's node '%s' is missing", key);
-	if (k->v->d->store.broken)
+	if (err && k->v->d->store.broken)
 		return err;
 	if (err || *ret >= limit)
 		return bad(k, "the frontend's node '%s' is not a number below %u", key, limit);
