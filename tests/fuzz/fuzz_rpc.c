@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/* Any line on the control socket: the answer is one line of JSON, or none. */
+#include "backend/config.h"
+#include "backend/inspect.h"
+#include "backend/methods.h"
+#include "tests/fuzz/input.h"
+
+int xsp_inspect_vbds(struct xsp_daemon *d, struct xsp_vbd_snap **ret, size_t *ret_n)
+{
+	struct xsp_vbd_snap *v = calloc(1, sizeof(*v));
+
+	(void)d;
+	v->domid = 1;
+	v->devid = 51712;
+	v->connected = true;
+	strcpy(v->target, "file:/a\xff\".img");
+	*ret = v;
+	*ret_n = 1;
+	return 0;
+}
+
+int xsp_inspect_ring(struct xsp_daemon *d, uint32_t domid, uint32_t devid,
+		     struct xsp_ring_snap **ret)
+{
+	(void)d;
+	if (domid != 1 || devid != 51712)
+		return -ENOENT;
+	*ret = calloc(1, sizeof(**ret));
+	(*ret)->size = 32;
+	(*ret)->n_inflight = 1;
+	(*ret)->inflight[0].req.op = XSP_BLK_INDIRECT;
+	(*ret)->inflight[0].req.nr_segs = 255;
+	return 0;
+}
+
+static void is_json(const char *line)
+{
+	size_t len = strlen(line);
+	struct json_tokener *t = json_tokener_new();
+	struct json_object *o;
+
+	HOLDS(len > 1 && line[len - 1] == '\n' && !memchr(line, '\n', len - 1));
+	o = json_tokener_parse_ex(t, line, (int)len);
+	HOLDS(o && json_tokener_get_error(t) == json_tokener_success);
+	json_object_put(o);
+	json_tokener_free(t);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static struct xsp_config config = { .socket_path = (char *)"/run/x.sock", .workers = 1 };
+	struct xsp_methods methods = { .config = &config };
+	char *line = malloc(size + 1), *answer;
+
+	xsp_log_set_level(XSP_LOG_ERR);
+	memcpy(line, data, size);
+	line[size] = '\0';
+	answer = xsp_rpc_answer(xsp_methods_table, &methods, line, size);
+	if (answer)
+		is_json(answer);
+	free(answer);
+	free(line);
+	return 0;
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Any text as a target's spec: it opens something sound or says in one sentence why not. No file of
+ * this machine is opened: file.c is built with open renamed to fuzz_open.
+ */
+#include <errno.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "backend/target/target.h"
+#include "tests/fuzz/input.h"
+
+int fuzz_open(const char *path, int flags, ...);
+
+static off_t file_bytes;
+
+int fuzz_open(const char *path, int flags, ...)
+{
+	int fd;
+
+	(void)flags;
+	if (strstr(path, "no")) {
+		errno = ENOENT;
+		return -1;
+	}
+	fd = memfd_create("image", MFD_CLOEXEC);
+	if (fd >= 0 && ftruncate(fd, file_bytes)) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+struct io_uring_sqe *xsp_worker_sqe(struct xsp_worker *w, struct xsp_cb *cb)
+{
+	(void)w;
+	(void)cb;
+	__builtin_trap(); /* nothing is submitted here */
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct input in = { data, size };
+	uint8_t kind = eat8(&in);
+	struct xsp_target_wish wish = { .readonly = kind & 1, .direct = kind & 2 };
+	struct xsp_target *t = NULL;
+	char why[256] = "", *spec;
+	uint64_t bytes;
+	int err;
+
+	if (in.left > 4096) /* no node of XenStore is longer */
+		return 0;
+	file_bytes = (kind >> 2) * 300;
+	spec = malloc(in.left + 1);
+	memcpy(spec, in.p, in.left);
+	spec[in.left] = '\0';
+	err = xsp_target_open(spec, &wish, &t, why, sizeof(why));
+	if (err) {
+		HOLDS(err < 0 && !t && (*why || err == -ENOMEM));
+		HOLDS(memchr(why, 0, sizeof(why)));
+	} else {
+		HOLDS(t->sector_size >= 512 && !(t->sector_size & (t->sector_size - 1)));
+		HOLDS(t->size_bytes >= t->sector_size && t->size_bytes % t->sector_size == 0);
+		HOLDS(t->physical_size >= t->sector_size);
+		xsp_target_close(t);
+	}
+	if (!xsp_parse_size(spec, &bytes))
+		HOLDS(bytes <= INT64_MAX);
+	free(spec);
+	return 0;
+}

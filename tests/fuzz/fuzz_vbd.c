@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A device of the daemon (vbd.c, vbd_keys.c) over a store that answers anything: any bytes as any
+ * value, any failure of any call, in any order with a worker that starts, fails, breaks and stops
+ * queues when it likes. The device never starts a second queue, and leaves nothing behind.
+ */
+#include <errno.h>
+#include <stdio.h>
+
+#include "backend/vbd.h"
+#include "tests/fuzz/input.h"
+
+static struct input in;
+static struct xsp_daemon daemon_;
+static struct xsp_worker worker;
+static struct xsp_queue *running; /* given to the worker, not yet back */
+static bool stopping;
+static unsigned int transactions;
+static uint64_t now_ns;
+
+/* --- a made-up libxenstore --------------------------------------------------------------------- */
+
+static bool fails(uint8_t what)
+{
+	static const int errors[] = { ENOENT, EACCES, EINVAL, EAGAIN, ENOSPC, EIO, ENOMEM, E2BIG };
+
+	if (what < 0xc0)
+		return false;
+	errno = errors[what & 7];
+	return true;
+}
+
+void *xs_read(struct xs_handle *h, xs_transaction_t t, const char *path, unsigned int *len)
+{
+	static const char *const likely[] = {
+		"1", "2", "3", "4", "5", "6", "0", "8", "9", "10", "w", "r", "x86_64-abi", "x86_32-abi",
+		"connected", "", "null:1M", "4294967295", "-1", "/local/domain/1/device/vbd/51712",
+		"/bin/script", "100 8 9", "7", "16",
+	};
+	uint8_t what = eat8(&in);
+	char *value;
+
+	(void)h;
+	(void)t;
+	HOLDS(strlen(path) < XSP_STORE_PATH);
+	if (fails(what))
+		return NULL;
+	if (what < 0x80) {
+		value = strdup(likely[what % (sizeof(likely) / sizeof(likely[0]))]);
+		*len = (unsigned int)strlen(value);
+		return value;
+	}
+	*len = what & 0x20 ? eat8(&in) * 16u : what & 0x1f;
+	value = malloc(*len + 1); /* as libxenstore: a 0 byte behind what may hold some */
+	eat(&in, value, *len);
+	value[*len] = '\0';
+	return value;
+}
+
+bool xs_write(struct xs_handle *h, xs_transaction_t t, const char *path, const void *data,
+	      unsigned int len)
+{
+	(void)h;
+	(void)t;
+	HOLDS(strlen(path) < XSP_STORE_PATH && len < 4096 && !memchr(data, 0, len));
+	return !fails(eat8(&in));
+}
+
+bool xs_rm(struct xs_handle *h, xs_transaction_t t, const char *path)
+{
+	(void)h;
+	(void)t;
+	(void)path;
+	return !fails(eat8(&in));
+}
+
+xs_transaction_t xs_transaction_start(struct xs_handle *h)
+{
+	(void)h;
+	if (fails(eat8(&in)))
+		return XBT_NULL;
+	transactions++;
+	return 1;
+}
+
+bool xs_transaction_end(struct xs_handle *h, xs_transaction_t t, bool abort_)
+{
+	(void)h;
+	(void)abort_;
+	HOLDS(t == 1 && transactions == 1); /* one at a time, and none is forgotten */
+	transactions--;
+	return !fails(eat8(&in));
+}
+
+bool xs_watch(struct xs_handle *h, const char *path, const char *token)
+{
+	(void)h;
+	(void)path;
+	(void)token;
+	return !fails(eat8(&in));
+}
+
+bool xs_unwatch(struct xs_handle *h, const char *path, const char *token)
+{
+	return xs_watch(h, path, token);
+}
+
+struct xs_handle *xs_open(unsigned long flags)
+{
+	(void)flags;
+	return NULL;
+}
+
+void xs_close(struct xs_handle *h)
+{
+	(void)h;
+}
+
+int fuzz_nanosleep(const struct timespec *t, struct timespec *left);
+int fuzz_nanosleep(const struct timespec *t, struct timespec *left)
+{
+	(void)left;
+	now_ns += (uint64_t)t->tv_nsec;
+	return 0;
+}
+
+/* --- a made-up worker and target --------------------------------------------------------------- */
+
+uint64_t xsp_now_ns(void)
+{
+	return now_ns;
+}
+
+void xsp_queue_start(struct xsp_queue *q, struct xsp_worker *w)
+{
+	HOLDS(!running);
+	HOLDS(q->c.order <= XSP_RING_MAX_ORDER && q->c.target);
+	q->worker = w;
+	running = q;
+	stopping = false;
+	q->err = 1; /* not yet started */
+}
+
+void xsp_queue_stop(struct xsp_queue *q)
+{
+	HOLDS(q == running && !stopping && !q->err);
+	stopping = true;
+}
+
+static void worker_acts(uint8_t how)
+{
+	struct xsp_queue *q = running;
+
+	if (!q)
+		return;
+	if (q->err == 1) {
+		q->err = how & 3 ? 0 : how & 4 ? -EINVAL : -EBUSY;
+		snprintf(q->why, sizeof(q->why), "a reason");
+		if (q->err)
+			running = NULL;
+		q->started(q);
+	} else if (stopping) {
+		running = NULL;
+		q->sync_failed = how & 1;
+		q->rsp_prod = how;
+		q->stopped(q);
+	} else if ((how & 7) == 7 && !q->broken) {
+		q->broken = true;
+		q->broke(q);
+	}
+}
+
+int xsp_target_open(const char *spec, const struct xsp_target_wish *wish, struct xsp_target **ret,
+		    char *why, size_t why_len)
+{
+	uint8_t how = eat8(&in);
+
+	(void)spec;
+	(void)wish;
+	if (how >= 0xc0) {
+		snprintf(why, why_len, "it does not open");
+		return how & 1 ? -EAGAIN : -ENOENT;
+	}
+	*ret = calloc(1, sizeof(**ret));
+	(*ret)->size_bytes = 1 << 20;
+	(*ret)->sector_size = 512;
+	return 0;
+}
+
+void xsp_target_close(struct xsp_target *t)
+{
+	HOLDS(!t || !running || running->c.target != t); /* not under a queue's feet */
+	free(t);
+}
+
+/* --- the run ----------------------------------------------------------------------------------- */
+
+static void settle(void)
+{
+	for (int i = 0; running && i < 4; i++) {
+		struct xsp_vbd *v = running->owner;
+
+		if (!stopping && !running->err && v->connected && !v->busy)
+			xsp_vbd_drain(v);
+		worker_acts(1);
+	}
+	HOLDS(!running);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct xsp_daemon *d = &daemon_;
+	static const struct xsp_config config;
+
+	in = (struct input){ data, size };
+	*d = (struct xsp_daemon){ .config = &config, .workers = &worker, .n_workers = 1 };
+	d->store.xs = (struct xs_handle *)&worker; /* never looked into */
+	snprintf(d->backend_path, sizeof(d->backend_path), "/local/domain/0/backend/vbd");
+	pthread_mutex_init(&d->lock, NULL);
+	TAILQ_INIT(&d->vbds);
+	xsp_log_set_level(XSP_LOG_ERR);
+	running = NULL;
+	transactions = 0;
+	now_ns = 1;
+	while (in.left) {
+		uint8_t op = eat8(&in);
+		struct xsp_vbd *v = xsp_vbd_find(d, 1, 51712);
+
+		d->store.broken = false;
+		if (!v)
+			v = xsp_vbd_new(d, 1, 51712);
+		HOLDS(v);
+		switch (op & 7) {
+		case 0:
+			v->domain_dead = op & 8;
+			break;
+		case 1:
+			now_ns += 1000000ull << (op >> 3);
+			break;
+		case 2:
+		case 3:
+			worker_acts(op >> 3);
+			break;
+		default:
+			if (!v->busy)
+				xsp_vbd_step(v);
+		}
+		HOLDS(!transactions);
+	}
+	d->draining = true;
+	settle();
+	while (!TAILQ_EMPTY(&d->vbds))
+		xsp_vbd_discard(TAILQ_FIRST(&d->vbds));
+	return 0;
+}

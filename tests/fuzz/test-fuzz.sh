@@ -1,0 +1,82 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# Coverage-guided fuzzing of everything that reads what a guest, a backend or a client wrote.
+# timeout: 200
+#
+#   tests/run.sh tests/fuzz/test-fuzz.sh                 the CI dose: a few seconds each
+#   FUZZ_SECONDS=3600 tests/fuzz/test-fuzz.sh            the full dose: an hour each, two at a time
+#   FUZZ_SECONDS=600 tests/fuzz/test-fuzz.sh ring vbd    these only
+#
+# Inputs that reach new code are kept in build/fuzz/corpus and are where the next run starts.
+# A finding is left in build/fuzz/NAME-crash-...; run build/fuzz/NAME on it to see it again.
+set -eu
+cd "$(dirname "$0")/../.."
+seconds=${FUZZ_SECONDS:-6}
+out=build/fuzz
+cc=$(command -v clang-14 || command -v clang) || { echo "no clang: apt install clang-14 libclang-rt-14-dev"; exit 77; }
+mkdir -p $out
+
+log="common/log.c"
+declare -A src=(
+	[ring]="ring/blkif.c backend/blk/request.c"
+	[front]="frontend/core/blkfront.c frontend/core/blkkeys.c ring/blkif.c"
+	[rpc]="backend/rpc.c backend/methods.c common/suggest.c common/devname.c common/hist.c common/xenbus/fsm.c $log"
+	[target]="backend/target/target.c backend/target/file.c backend/target/null.c backend/target/delay.c backend/target/error.c $log"
+	[fsm]="common/xenbus/fsm.c"
+	[vbd]="backend/vbd.c backend/vbd_keys.c common/store.c common/mailbox.c common/xenbus/fsm.c $log"
+)
+declare -A flags=([target]="-Dopen=fuzz_open" [vbd]="-Dnanosleep=fuzz_nanosleep")
+declare -A libs=([rpc]="-ljson-c" [target]="-luring")
+
+build() { # NAME
+	local f
+	if [ -x "$out/$1" ] && [ -z "$(find ring common backend frontend tests/fuzz -name '*.[ch]' -newer "$out/$1" -print -quit)" ]; then
+		return
+	fi
+	# shellcheck disable=SC2086 # lists of words
+	for f in ${src[$1]}; do
+		set -- "$1" "${@:2}" "$f"
+	done
+	# shellcheck disable=SC2086
+	$cc -g -O1 -std=gnu11 -pthread -D_GNU_SOURCE -DXSP_VERSION='"fuzz"' -I. -Iring/env/user ${flags[$1]:-} \
+		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer \
+		-o "$out/$1" "tests/fuzz/fuzz_$1.c" "${@:2}" ${libs[$1]:-}
+}
+
+fuzz() { # NAME
+	local corpus=$out/corpus/$1
+	mkdir -p "$corpus"
+	"$out/$1" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=1024 -max_len=4096 -print_final_stats=1 \
+		-artifact_prefix="$out/$1-" -close_fd_mask=3 "$corpus" "tests/fuzz/corpus/$1" >"$out/$1.log" 2>&1
+}
+
+report() { # NAME PID
+	local execs cov
+	if ! wait "$2"; then
+		failed=1
+		echo "FAIL $1: $out/$1.log"
+		grep -aE 'SUMMARY|ERROR|artifact|Test unit written' "$out/$1.log" || tail -n 20 "$out/$1.log"
+		grep -aE '^ +#[0-9]' "$out/$1.log" | head -n 12 || true
+		return
+	fi
+	execs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$out/$1.log")
+	cov=$(grep -ao 'cov: [0-9]*' "$out/$1.log" | tail -n 1)
+	echo "ok   $1: $execs executions in $seconds s, ${cov:-cov: ?} edges"
+	[ "${execs:-0}" -gt 100 ] || { failed=1; echo "FAIL $1: that is no fuzzing"; }
+	echo "$(date -Is) $(git rev-parse --short HEAD 2>/dev/null) $1 seconds=$seconds executions=$execs ${cov:-}" >>$out/runs.log
+}
+
+failed=0
+[ $# -gt 0 ] || set -- ring front rpc target fsm vbd
+for n; do build "$n"; done
+while [ $# -gt 0 ]; do # two at a time
+	fuzz "$1" & a=$!
+	b=
+	if [ $# -gt 1 ]; then
+		fuzz "$2" & b=$!
+	fi
+	report "$1" $a
+	[ -z "$b" ] || report "$2" $b
+	shift $(($# > 1 ? 2 : 1))
+done
+exit $failed
