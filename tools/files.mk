@@ -14,3 +14,10 @@ programs += xensplit-vbd
 xensplit-vbd.src := tools/vbd/main.c tools/vbd/pattern.c tools/vbd/transfer.c tools/vbd/verify.c
 xensplit-vbd.deps := front blkfront common fsm ring
 xensplit-vbd.pkgs := xenevtchn xengnttab xenstore
+
+# The command for people and scripts.
+programs += xensplit
+xensplit.src := $(addprefix tools/xensplit/,main.c commands.c help.c out.c client.c store.c attach.c \
+	detach.c list.c sample.c stat.c show.c doctor.c)
+xensplit.deps := lab-cli common fsm
+xensplit.pkgs := json-c xenstore xencontrol

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+/* The one table of commands: see cmd.h. Adding a command is a line here and a file beside it. */
+#include "tools/xensplit/cmd.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "tools/lab/lab.h"
+
+const struct option_def global_options[] = {
+	{"json", 'j', NULL, "one JSON object instead of text; \"schema\":1"},
+	{"socket", 's', "PATH", "the daemon's control socket"},
+	{"backend", 'b', "DOMID", "domain whose devices are meant (the one this runs in)"},
+	{"color", 0, "WHEN", "auto, always or never"},
+	{"quiet", 'q', NULL, "no progress on stderr"},
+	{"help", 'h', NULL, "help for the command"},
+	{"version", 'V', NULL, "version of this program"},
+	{0},
+};
+
+static int run_lab(struct call *call)
+{
+	return xsp_lab_main(call->n_args, call->args);
+}
+
+#define DEV_FORMS \
+	"A device is named vbd/1/51712 (domain 1, device 51712), 1:xvda or GUESTNAME:xvda.\n"
+
+const struct command commands[] = {
+	{
+		.name = "attach",
+		.args = "DOMAIN TARGET VDEV [ro|rw]",
+		.summary = "give a guest a disk",
+		.about = "Writes what a toolstack writes to XenStore and waits until the backend "
+			 "has\n"
+			 "opened the target; with --wait, until the guest uses the disk. When the "
+			 "backend\n"
+			 "refuses, the device is taken away again and the reason is printed.\n"
+			 "\n"
+			 "DOMAIN is a number or a name. VDEV is xvda, sdb, d0p1 or a number as in\n"
+			 "xen-vbd-interface(7). TARGET says what is behind the disk:\n"
+			 "\n"
+			 "  /path, file:/path            a file or block device\n"
+			 "  file,direct:/path            the same, past the page cache\n"
+			 "  null:SIZE                    reads zeros, forgets writes; SIZE is "
+			 "512M, 1G, ...\n"
+			 "  delay,ms=20:TARGET           every request takes 20 ms longer\n"
+			 "  error,op=write,every=100:TARGET   every 100th write fails\n",
+		.examples = "attach 1 /vm/data.img xvdb         a second disk for domain 1\n"
+			    "attach web /dev/vg/web xvda ro     a logical volume, read-only\n"
+			    "attach 1 null:1G xvdc --wait       and wait until the guest has it\n",
+		.options = {{"wait", 'w', "[SEC]", "wait until the guest is connected (30)"},
+			    {"no-wait", 0, NULL, "only write the nodes"}},
+		.min_args = 3,
+		.max_args = 4,
+		.completes = COMPLETE_DOMAIN,
+		.run = cmd_attach,
+	},
+	{
+		.name = "detach",
+		.args = "DEVICE",
+		.summary = "take a disk away from a guest",
+		.about = "Asks the guest to let go (online=0, state=5), waits until the backend "
+			 "has\n"
+			 "closed, then removes the nodes. A guest that still has the disk mounted "
+			 "may\n"
+			 "not let go: the command then says so and ends with 5.\n"
+			 "\n"
+			 "--force takes it away whatever the guest does: requests not yet answered "
+			 "never\n"
+			 "will be, as if the disk had been pulled out.\n"
+			 "\n" DEV_FORMS,
+		.examples = "detach vbd/1/51728\n"
+			    "detach web:xvdb --timeout 60\n"
+			    "detach 1:xvdb --force              the guest does not answer\n",
+		.options = {{"force", 'f', NULL, "do not ask the guest"},
+			    {"timeout", 't', "SEC", "how long to wait for the guest (10)"}},
+		.min_args = 1,
+		.max_args = 1,
+		.completes = COMPLETE_DEVICE,
+		.run = cmd_detach,
+	},
+	{
+		.name = "list",
+		.args = "[DOMAIN]",
+		.summary = "all disks of all guests, or of one",
+		.about = "From XenStore, so it also works without the daemon; `why` and sizes come "
+			 "from\n"
+			 "the daemon when it answers. The columns are those of `xl block-list`, "
+			 "and the\n"
+			 "target.\n",
+		.examples = "list\n"
+			    "list web\n"
+			    "list --json | jq '.devices[].target'\n",
+		.max_args = 1,
+		.completes = COMPLETE_DOMAIN,
+		.run = cmd_list,
+	},
+	{
+		.name = "stat",
+		.args = "[DEVICE]...",
+		.summary = "what the disks do: rates, latency, calls per request",
+		.about = "Without --watch: totals since the device first appeared. With it: one "
+			 "table for\n"
+			 "each interval, redrawn on a terminal, plain lines in a pipe; Ctrl-C ends "
+			 "it.\n"
+			 "\n"
+			 "  r/s w/s      requests answered a second\n"
+			 "  rMB/s wMB/s  10^6 bytes a second\n"
+			 "  p50 p99      latency from taking a request off the ring to its answer\n"
+			 "  evt/req      calls into libxenevtchn for each request\n"
+			 "  gnt/req      calls into libxengnttab for each request\n"
+			 "  err          requests answered with an error\n"
+			 "\n" DEV_FORMS,
+		.examples = "stat\n"
+			    "stat --watch\n"
+			    "stat --watch 0.5 --count 10 1:xvda | tee log\n"
+			    "stat --json | jq '.devices[].latency.read.p99_ns'\n",
+		.options = {{"watch", 'w', "[SEC]", "again and again, every second or SEC"},
+			    {"count", 'n', "N", "with --watch: end after N intervals"}},
+		.max_args = 64,
+		.completes = COMPLETE_DEVICE,
+		.run = cmd_stat,
+	},
+	{
+		.name = "show",
+		.args = "DEVICE",
+		.summary = "everything about one disk",
+		.about =
+			"What the daemon knows and what XenStore says, of both ends.\n\n" DEV_FORMS,
+		.examples = "show 1:xvda\n",
+		.min_args = 1,
+		.max_args = 1,
+		.completes = COMPLETE_DEVICE,
+		.run = cmd_show,
+	},
+	{
+		.name = "ring",
+		.args = "DEVICE",
+		.summary = "look into one disk's shared ring",
+		.about = "Indices of both sides, granted pages, event channel, what is in flight, "
+			 "and who\n"
+			 "is waiting for whom.\n\n" DEV_FORMS,
+		.examples = "ring vbd/1/51712\n"
+			    "ring --json 1:xvda | jq .req_prod\n",
+		.min_args = 1,
+		.max_args = 1,
+		.completes = COMPLETE_DEVICE,
+		.run = cmd_ring,
+	},
+	{
+		.name = "doctor",
+		.summary = "check this machine: what is missing, and how to mend it",
+		.about = "Every line is ok, warn or fail, and says what to do. Ends with 1 when "
+			 "something\n"
+			 "failed. Changes nothing.\n",
+		.examples = "doctor\n"
+			    "doctor --json | jq '.checks[] | select(.result!=\"ok\")'\n",
+		.run = cmd_doctor,
+	},
+	{
+		.name = "log",
+		.args = "[LEVEL]",
+		.summary = "show or change how much the daemon logs",
+		.about = "LEVEL is err, warn, info or debug; it holds until the daemon's next "
+			 "start.\n",
+		.examples = "log\n"
+			    "log debug\n",
+		.max_args = 1,
+		.completes = COMPLETE_WORDS,
+		.words = "err warn info debug",
+		.run = cmd_log,
+	},
+	{
+		.name = "lab",
+		.args = "COMMAND...",
+		.summary = "Xen on any Linux machine: up, run, status, down",
+		.about = "An embedded Xen for development and demos: domains are processes, no "
+			 "root and\n"
+			 "no hypervisor needed. `xensplit lab --help` lists its commands.\n",
+		.examples = "lab up --guests 3\n"
+			    "lab run 0 -- xensplit list\n"
+			    "lab down\n",
+		.max_args = -1,
+		.run = run_lab,
+	},
+	{
+		.name = "version",
+		.summary = "versions of this program and of the daemon",
+		.examples = "version --json\n",
+		.run = cmd_version,
+	},
+	{
+		.name = "completion",
+		.args = "bash",
+		.summary = "print the shell's completion",
+		.about = "For this shell: source <(xensplit completion bash)\n",
+		.examples = "completion bash > /etc/bash_completion.d/xensplit\n",
+		.min_args = 1,
+		.max_args = 1,
+		.completes = COMPLETE_WORDS,
+		.words = "bash",
+		.run = cmd_completion,
+	},
+	{
+		.name = "help",
+		.args = "[COMMAND]",
+		.summary = "this text, or a command's",
+		.examples = "help attach\n",
+		.max_args = 1,
+		.run = cmd_help,
+	},
+	{0},
+};
+
+const struct command *find_command(const char *name)
+{
+	for (const struct command *c = commands; c->name; c++)
+		if (!strcmp(c->name, name))
+			return c;
+	return NULL;
+}
