@@ -149,9 +149,14 @@ static bool broken(const struct store *s, const struct device *d)
 	return why;
 }
 
+/* The target is open when there is a hotplug-status; InitWait alone comes before that. */
 static bool backend_ready(const struct store *s, const struct device *d, struct states now)
 {
-	return now.back >= XSP_XB_INITWAIT || broken(s, d);
+	char *status = store_read(s, XBT_NULL, d->back, "hotplug-status");
+	bool done = now.back >= XSP_XB_INITWAIT && status && *status;
+
+	free(status);
+	return done || now.back >= XSP_XB_CLOSING || broken(s, d);
 }
 
 static bool both_connected(const struct store *s, const struct device *d, struct states now)
@@ -228,8 +233,7 @@ static int see_through(const struct call *call, const struct store *s, const str
 
 	if (option(call, "no-wait"))
 		return report(call, s, k);
-	device_wait(s, d, BACKEND_SECONDS, backend_ready);
-	if (device_states(s, d).back < XSP_XB_INITWAIT ||
+	if (!device_wait(s, d, BACKEND_SECONDS, backend_ready) || broken(s, d) ||
 	    device_states(s, d).back >= XSP_XB_CLOSING) {
 		int rc = explain(call, s, d, "; the device was taken away again");
 

@@ -147,7 +147,8 @@ static void print_inflight(struct json_object *list)
 			printf(" %s[%s-%s]", get_text(s, "gref"), get_text(s, "first"),
 			       get_text(s, "last"));
 		}
-		printf("  %s old\n", human_ns(age, get_number(r, "age_ns")));
+		printf("  %s\n", get_number(r, "age_ns") ? human_ns(age, get_number(r, "age_ns"))
+							 : "just taken");
 	}
 }
 
@@ -170,9 +171,9 @@ static void print_ring(struct json_object *o)
 	line("requests", "produced %u, taken %u: %u to be taken", prod, cons, prod - cons);
 	line("answers", "written %u, published %u: %u in work", pvt, rsp, cons - pvt);
 	line("events", "the guest's next request %s; our next answer %s",
-	     (int32_t)(req_event - prod) > 0 ? "will wake us" : "will not wake us (we are looking)",
-	     (int32_t)(rsp_event - rsp) > 0 && rsp_event - rsp == 1 ? "will wake it"
-	     : (int32_t)(rsp_event - rsp) > 0                       ? "will not wake it yet"
+	     req_event - prod == 1 ? "will wake us" : "will not wake us (we are looking)",
+	     rsp_event - rsp == 1             ? "will wake it"
+	     : (int32_t)(rsp_event - rsp) > 0 ? "will not wake it yet"
 					      : "will not wake it (it is looking)");
 	line("", "req_event %u, rsp_event %u", req_event, rsp_event);
 	for (size_t i = 0; i < json_object_array_length(pages); i++) {

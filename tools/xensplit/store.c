@@ -43,7 +43,7 @@ char *store_read(const struct store *s, xs_transaction_t t, const char *dir, con
 	char path[2 * STORE_PATH];
 	unsigned int len;
 
-	snprintf(path, sizeof(path), "%s%s%s", dir, *dir ? "/" : "", node);
+	snprintf(path, sizeof(path), "%s%s%s", dir, *dir && *node ? "/" : "", node);
 	return xs_read(s->xs, t, path, &len);
 }
 
@@ -229,21 +229,15 @@ int device_all(const struct store *s, struct device **ret)
 char *device_error(const struct store *s, const struct device *d)
 {
 	static const char *const nodes[] = {"xensplit-error", "hotplug-error"};
-	char dir[2 * STORE_PATH], *text;
+	char *text;
 
+	/* Not /local/domain/0/error/...: that outlives the device it was about. */
 	for (int i = 0; i < 2; i++) {
 		text = store_read(s, XBT_NULL, d->back, nodes[i]);
 		if (text && *text)
 			return text;
 		free(text);
 	}
-	/* As the kernel's backends write it: /local/domain/0/error/backend/vbd/1/51712/error */
-	snprintf(dir, sizeof(dir), "/local/domain/%u/error/backend/vbd/%u/%u", s->backend, d->domid,
-		 d->devid);
-	text = store_read(s, XBT_NULL, dir, "error");
-	if (text && *text)
-		return text;
-	free(text);
 	return NULL;
 }
 
@@ -319,6 +313,10 @@ static bool remove_up(const struct store *s, xs_transaction_t t, const char *pat
 
 int device_remove(const struct store *s, const struct device *d)
 {
+	char error[STORE_PATH];
+
+	snprintf(error, sizeof(error), "/local/domain/%u/error/backend/vbd/%u/%u", s->backend,
+		 d->domid, d->devid);
 	for (int i = 0; i < TRIES; i++) {
 		xs_transaction_t t = xs_transaction_start(s->xs);
 		bool ok;
@@ -326,7 +324,8 @@ int device_remove(const struct store *s, const struct device *d)
 		if (t == XBT_NULL)
 			return -errno;
 		/* .../backend/vbd/DOMID and .../device/vbd stay where others use them. */
-		ok = remove_up(s, t, d->front, 1) && remove_up(s, t, d->back, 1);
+		ok = remove_up(s, t, d->front, 1) && remove_up(s, t, d->back, 1) &&
+		     remove_up(s, t, error, 1);
 		if (!ok) {
 			int err = errno;
 
