@@ -159,6 +159,13 @@ const struct command commands[] = {
 		.run = cmd_doctor,
 	},
 	{
+		.name = "status",
+		.summary = "the daemon: process, uptime, settings, sums of all counters",
+		.examples = "status\n"
+			    "status --json | jq .pid\n",
+		.run = cmd_status,
+	},
+	{
 		.name = "log",
 		.args = "[LEVEL]",
 		.summary = "show or change how much the daemon logs",

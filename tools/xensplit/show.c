@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* xensplit show, ring, log, version: what the daemon answers, told to people. */
+/* xensplit show, ring, status, log, version: what the daemon answers, told to people. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -207,8 +207,32 @@ int cmd_ring(struct call *call)
 	return EXIT_OK;
 }
 
-/* --- log, version --------------------------------------------------------------------------------
+/* --- status, log, version
+ * --------------------------------------------------------------------------------
  */
+
+int cmd_status(struct call *call)
+{
+	struct json_object *o;
+	int rc;
+
+	o = client_once(call, "daemon.status", NULL, &rc);
+	if (!o)
+		return rc;
+	if (call->json)
+		return print_json(o);
+	printf("%sxensplitd %s%s  process %s\n", paint(BOLD), get_text(o, "version"), paint(PLAIN),
+	       get_text(o, "pid"));
+	line("up", "%s s", get_text(o, "uptime_seconds"));
+	line("disks", "%s, %s connected", get_text(o, "vbds"), get_text(o, "vbds_connected"));
+	line("workers", "%s", get_text(o, "workers"));
+	line("socket", "%s", get_text(o, "socket"));
+	line("config", "%s", get_member(o, "config") ? get_text(o, "config") : "none");
+	line("log", "%s", get_text(o, "log_level"));
+	print_counters(get_member(o, "counters"));
+	json_object_put(o);
+	return EXIT_OK;
+}
 
 int cmd_log(struct call *call)
 {
