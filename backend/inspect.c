@@ -10,13 +10,17 @@
 
 #include "backend/vbd.h"
 
-static void copy_stats(struct xsp_blk_stats *to, const struct xsp_blk_stats *from)
+static void add_stats(struct xsp_blk_stats *to, const struct xsp_blk_stats *from)
 {
-#define X(name, help) to->name = xsp_counted(&from->name);
+	struct xsp_hist copy;
+
+#define X(name, help) to->name += xsp_counted(&from->name);
 	XSP_BLK_COUNTERS(X)
 #undef X
-	for (unsigned int i = 0; i < XSP_STAT_OPS; i++)
-		xsp_hist_copy(&to->latency[i], &from->latency[i]);
+	for (unsigned int i = 0; i < XSP_STAT_OPS; i++) {
+		xsp_hist_copy(&copy, &from->latency[i]);
+		xsp_hist_merge(&to->latency[i], &copy);
+	}
 }
 
 static int by_id(const void *a, const void *b)
@@ -42,7 +46,9 @@ int xsp_inspect_vbds(struct xsp_daemon *d, struct xsp_vbd_snap **ret, size_t *re
 	if (snaps) {
 		TAILQ_FOREACH(v, &d->vbds, link) {
 			snaps[i] = v->snap;
-			copy_stats(&snaps[i++].stats, &v->stats);
+			for (unsigned int k = 0; k < XSP_MAX_QUEUES && v->stats[k]; k++)
+				add_stats(&snaps[i].stats, v->stats[k]);
+			i++;
 		}
 	}
 	pthread_mutex_unlock(&d->lock);
@@ -65,7 +71,7 @@ struct ring_question {
 	int refs;
 	bool done;
 	int err;
-	uint32_t domid, devid;
+	uint32_t domid, devid, queue;
 	struct xsp_ring_snap *snap;
 };
 
@@ -108,7 +114,7 @@ static void answer(struct xsp_mail *mail, void *owner)
 	pthread_mutex_lock(&rq->lock);
 	rq->err = -ENOTCONN;
 	TAILQ_FOREACH(q, &w->queues, all_link) {
-		if (q->c.domid != rq->domid || q->c.devid != rq->devid)
+		if (q->c.domid != rq->domid || q->c.devid != rq->devid || q->c.index != rq->queue)
 			continue;
 		xsp_queue_snap(q, rq->snap);
 		for (uint32_t i = 0; i < 1u << q->c.order; i++)
@@ -137,7 +143,7 @@ static int wait_answer(struct ring_question *rq)
 	return err;
 }
 
-int xsp_inspect_ring(struct xsp_daemon *d, uint32_t domid, uint32_t devid,
+int xsp_inspect_ring(struct xsp_daemon *d, uint32_t domid, uint32_t devid, uint32_t queue,
 		     struct xsp_ring_snap **ret)
 {
 	struct xsp_worker *w = NULL;
@@ -149,10 +155,10 @@ int xsp_inspect_ring(struct xsp_daemon *d, uint32_t domid, uint32_t devid,
 	v = xsp_vbd_find(d, domid, devid);
 	if (!v)
 		err = -ENOENT;
-	else if (!v->snap.connected)
+	else if (queue >= v->snap.n_queues)
 		err = -ENOTCONN;
 	else
-		w = &d->workers[v->snap.worker];
+		w = v->queue[queue]->worker;
 	pthread_mutex_unlock(&d->lock);
 	if (err)
 		return err;
@@ -169,6 +175,7 @@ int xsp_inspect_ring(struct xsp_daemon *d, uint32_t domid, uint32_t devid,
 	rq->refs = 2;
 	rq->domid = domid;
 	rq->devid = devid;
+	rq->queue = queue;
 	rq->mail.fn = answer;
 	xsp_mailbox_post(&w->box, &rq->mail);
 	err = wait_answer(rq);

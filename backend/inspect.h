@@ -27,14 +27,15 @@ struct xsp_vbd_snap {
 	bool online, readonly, connected, direct;
 	uint64_t size_bytes;
 	uint32_t sector_size;
-	uint32_t worker;       /* index of the worker that owns its queue */
-	uint32_t ring_order;   /* valid when connected, as the next three */
+	uint32_t n_queues;     /* 0 when not connected */
+	uint32_t worker;       /* that owns queue 0; valid when connected, as what follows */
+	uint32_t ring_order;
 	uint32_t ring_ref[1u << XSP_RING_MAX_ORDER];
 	uint32_t evtchn;       /* the guest's port */
 	char protocol[24];     /* x86_64-abi, x86_32-abi */
 	uint32_t adopted;      /* times a running ring was taken over from a former daemon */
 	uint64_t connected_ns; /* CLOCK_MONOTONIC at connect; 0 when not connected */
-	struct xsp_blk_stats stats;
+	struct xsp_blk_stats stats; /* of all queues */
 };
 
 /**
@@ -66,12 +67,13 @@ struct xsp_ring_snap {
 };
 
 /**
- * xsp_inspect_ring - copy of a connected device's ring, made by its worker
+ * xsp_inspect_ring - copy of the ring of one queue of a connected device, made by its worker
  * @ret: malloc'd, the caller frees
  *
- * Main thread; waits at most a second. Returns 0, -ENOENT (no such device), -ENOTCONN, -ETIMEDOUT.
+ * Main thread; waits at most a second. Returns 0, -ENOENT (no such device), -ENOTCONN (nor such a
+ * queue), -ETIMEDOUT.
  */
-int xsp_inspect_ring(struct xsp_daemon *d, uint32_t domid, uint32_t devid,
+int xsp_inspect_ring(struct xsp_daemon *d, uint32_t domid, uint32_t devid, uint32_t queue,
 		     struct xsp_ring_snap **ret);
 
 #endif

@@ -162,7 +162,7 @@ static void step_all(struct xsp_daemon *d)
 			v->retry_at_ns = 0;
 			v->dirty = true;
 		}
-		if (v->dirty && !v->busy)
+		if (v->dirty && !xsp_vbd_busy(v))
 			xsp_vbd_step(v);
 	}
 }
@@ -251,7 +251,7 @@ static int next_timeout_ms(struct xsp_daemon *d)
 	TAILQ_FOREACH(v, &d->vbds, link) {
 		if (v->retry_at_ns && v->retry_at_ns < at)
 			at = v->retry_at_ns;
-		if (v->dirty && !v->busy)
+		if (v->dirty && !xsp_vbd_busy(v))
 			at = now;
 	}
 	return at <= now ? 0 : (int)((at - now) / 1000000 + 1);
@@ -262,7 +262,7 @@ static bool all_stopped(const struct xsp_daemon *d)
 	struct xsp_vbd *v;
 
 	TAILQ_FOREACH(v, &d->vbds, link)
-		if (v->queue)
+		if (v->n_queues)
 			return false;
 	return true;
 }

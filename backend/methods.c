@@ -150,6 +150,7 @@ static struct json_object *vbd_full(const struct xsp_vbd_snap *v)
 			json_object_array_add(refs, json_object_new_uint64(v->ring_ref[i]));
 	json_object_object_add(o, "ring_refs", refs);
 	NUM(o, "evtchn", v->connected ? v->evtchn : 0);
+	NUM(o, "queues", v->n_queues);
 	NUM(o, "connected_seconds",
 	    v->connected_ns ? (xsp_monotonic_ns() - v->connected_ns) / 1000000000u : 0);
 	return o;
@@ -376,14 +377,18 @@ static int vbd_ring(void *ctx, struct json_object *params, struct json_object **
 {
 	struct xsp_methods *m = ctx;
 	struct xsp_ring_snap *ring;
+	struct json_object *queue;
 	uint32_t domid, devid;
 	char id[XSP_DEVID_LEN];
 	int rc;
 
 	if (get_device(params, &domid, &devid, e))
 		return -1;
+	if (!json_object_object_get_ex(params, "queue", &queue))
+		queue = NULL;
 	xsp_devid_format(id, domid, devid);
-	rc = xsp_inspect_ring(m->daemon, domid, devid, &ring);
+	rc = xsp_inspect_ring(m->daemon, domid, devid,
+			      queue ? (uint32_t)json_object_get_int64(queue) : 0, &ring);
 	if (rc == -ENOENT)
 		return no_device(domid, devid, e);
 	if (rc == -ENOTCONN)

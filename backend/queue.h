@@ -42,9 +42,10 @@ enum xsp_adopt {
 /* What the device fills in before start; read-only for the worker. */
 struct xsp_queue_config {
 	uint32_t domid, devid;
+	uint32_t index;   /* 0.. of the device's queues */
 	const char *name; /* "vbd/1/51712"; lives as long as the device */
 	enum xsp_blk_abi abi;
-	unsigned int order;
+	uint32_t order;
 	uint32_t ring_ref[1u << XSP_RING_MAX_ORDER];
 	uint32_t evtchn; /* the guest's port */
 	enum xsp_adopt adopt;
@@ -55,7 +56,8 @@ struct xsp_queue_config {
 
 struct xsp_queue {
 	struct xsp_queue_config c;
-	void *owner; /* the device */
+	void *owner;  /* the device */
+	bool running; /* the device's: started and not stopped */
 	struct xsp_worker *worker;
 
 	/* start, stop and trouble, as mail between the device's thread and the worker's */

@@ -43,52 +43,92 @@ static void fail(struct xsp_vbd *v, const char *why)
 	xsp_vbd_set_state(v, XSP_XB_CLOSING);
 }
 
-/* --- start and stop of the queue --------------------------------------------------------------- */
+/* --- stopping ---------------------------------------------------------------------------------- */
 
-static void free_queue(struct xsp_vbd *v)
+static void free_queues(struct xsp_vbd *v)
 {
 	pthread_mutex_lock(&v->d->lock);
 	v->connected = false;
 	v->snap.connected_ns = 0;
 	v->snap.connected = false;
-	free(v->queue);
-	v->queue = NULL;
+	v->snap.n_queues = 0;
+	for (uint32_t i = 0; i < v->n_queues; i++)
+		free(v->queue[i]);
+	v->n_queues = 0;
 	pthread_mutex_unlock(&v->d->lock);
 }
 
 static void stop(struct xsp_vbd *v, enum xsp_xenbus_state next)
 {
-	v->busy = true;
 	v->after_stop = next;
-	xsp_queue_stop(v->queue);
+	for (uint32_t i = 0; i < v->n_queues; i++) {
+		if (!v->queue[i]->running)
+			continue;
+		v->awaited++;
+		xsp_queue_stop(v->queue[i]);
+	}
 }
 
+/* "rsp_prod ring-ref event-channel" of each queue: what the next daemon compares before it adopts. */
 static void record_drained(struct xsp_vbd *v)
 {
-	char path[XSP_STORE_PATH];
+	char path[XSP_STORE_PATH], record[XSP_MAX_QUEUES * 36] = "";
+	size_t len = 0;
 
-	if (v->me != XSP_XB_CONNECTED || v->queue->sync_failed || v->queue->broken)
+	if (v->me != XSP_XB_CONNECTED)
 		return;
+	for (uint32_t i = 0; i < v->n_queues; i++) {
+		const struct xsp_queue *q = v->queue[i];
+
+		if (q->sync_failed || q->broken)
+			return;
+		len += (size_t)snprintf(record + len, sizeof(record) - len, "%s%u %u %u",
+					i ? ", " : "", q->rsp_prod, q->c.ring_ref[0], q->c.evtchn);
+	}
 	snprintf(path, sizeof(path), "%s/" XSP_KEY_DRAINED, v->be);
-	xsp_store_write(&v->d->store, XBT_NULL, path, "%u %u %u", v->queue->rsp_prod,
-			v->queue->c.ring_ref[0], v->queue->c.evtchn);
-	xsp_info(v->name, "drained; left connected for the next daemon");
+	if (!xsp_store_write(&v->d->store, XBT_NULL, path, "%s", record))
+		xsp_info(v->name, "drained; left connected for the next daemon");
+}
+
+static void start_failed(struct xsp_vbd *v)
+{
+	char why[sizeof(v->start_why) + 64];
+	bool adopting = v->queue[0]->c.adopt != XSP_ADOPT_NEW;
+
+	free_queues(v);
+	v->dirty = true;
+	/* The port of a dead daemon is free only when its last file reference is gone. */
+	if (adopting && v->start_err == -EINVAL && retry(v))
+		return;
+	snprintf(why, sizeof(why), "%s%s", adopting ? "not taken over: " : "", v->start_why);
+	if (adopting) {
+		v->left_alone = true;
+		xsp_vbd_report(v, why);
+	} else {
+		fail(v, why);
+	}
 }
 
 static void stopped(struct xsp_queue *q)
 {
 	struct xsp_vbd *v = q->owner;
-	enum xsp_xenbus_state next = v->after_stop;
+	bool was_connected = v->connected;
 
-	v->busy = false;
+	q->running = false;
+	if (--v->awaited)
+		return;
+	if (!was_connected) { /* others of a start that failed */
+		start_failed(v);
+		return;
+	}
 	if (v->d->draining)
 		record_drained(v);
-	free_queue(v);
+	free_queues(v);
 	if (v->d->draining)
 		return;
 	xsp_info(v->name, "disconnected");
-	if (next != XSP_XB_UNKNOWN)
-		xsp_vbd_set_state(v, next);
+	if (v->after_stop != XSP_XB_UNKNOWN)
+		xsp_vbd_set_state(v, v->after_stop);
 	v->dirty = true;
 }
 
@@ -99,59 +139,52 @@ static void broke(struct xsp_queue *q)
 
 	snprintf(why, sizeof(why), "the guest broke its ring: %s; its disk is closed", q->why);
 	xsp_vbd_report(v, why);
-	if (v->connected && !v->busy)
+	v->broken = true;
+	if (v->connected && !xsp_vbd_busy(v))
 		stop(v, XSP_XB_CLOSING);
 }
 
-static void start_failed(struct xsp_vbd *v, const struct xsp_queue *q)
-{
-	char why[sizeof(q->why) + 64];
-	bool adopting = q->c.adopt != XSP_ADOPT_NEW;
-	int err = q->err;
+/* --- starting ---------------------------------------------------------------------------------- */
 
-	/* The port of a dead daemon is free only when its last file reference is gone. */
-	if (adopting && err == -EINVAL && retry(v)) {
-		free_queue(v);
-		return;
-	}
-	snprintf(why, sizeof(why), "%s%s", adopting ? "not taken over: " : "", q->why);
-	free_queue(v);
-	if (adopting) {
-		v->left_alone = true;
-		xsp_vbd_report(v, why);
-	} else {
-		fail(v, why);
-	}
-}
-
-static void connected(struct xsp_vbd *v, const struct xsp_queue *q)
+static void show_connection(struct xsp_vbd *v)
 {
-	char path[XSP_STORE_PATH];
-	bool adopted = q->c.adopt != XSP_ADOPT_NEW;
+	const struct xsp_queue *q = v->queue[0];
 
 	pthread_mutex_lock(&v->d->lock);
 	v->connected = true;
 	v->snap.connected = true;
 	v->snap.connected_ns = xsp_now_ns();
+	v->snap.n_queues = v->n_queues;
 	v->snap.worker = q->worker->index;
 	v->snap.ring_order = q->c.order;
 	memcpy(v->snap.ring_ref, q->c.ring_ref, sizeof(v->snap.ring_ref));
 	v->snap.evtchn = q->c.evtchn;
 	snprintf(v->snap.protocol, sizeof(v->snap.protocol), "%s",
 		 q->c.abi == XSP_BLK_X86_32 ? "x86_32-abi" : "x86_64-abi");
-	v->snap.adopted += adopted;
+	v->snap.adopted += q->c.adopt != XSP_ADOPT_NEW;
 	pthread_mutex_unlock(&v->d->lock);
-	xsp_info(v->name, "%s: %s, %llu MiB%s, ring of %u slots, event channel %u",
+}
+
+static void connected(struct xsp_vbd *v)
+{
+	const struct xsp_queue *q = v->queue[0];
+	bool adopted = q->c.adopt != XSP_ADOPT_NEW;
+	char path[XSP_STORE_PATH];
+
+	v->give_up_ns = 0;
+	show_connection(v);
+	xsp_info(v->name, "%s: %s, %llu MiB%s, %u queue%s of %u slots, event channel %u",
 		 adopted ? "taken over" : "connected", v->spec,
 		 (unsigned long long)(v->target->size_bytes >> 20), v->readonly ? ", read-only" : "",
-		 xsp_blk_ring_slots(q->c.order), q->c.evtchn);
+		 v->n_queues, v->n_queues > 1 ? "s" : "", xsp_blk_ring_slots(q->c.order),
+		 q->c.evtchn);
 	if (adopted) {
 		snprintf(path, sizeof(path), "%s/" XSP_KEY_DRAINED, v->be);
 		xsp_store_rm(&v->d->store, XBT_NULL, path);
-	} else if (xsp_vbd_publish(v)) {
-		v->dirty = true; /* the directory is gone or the store is: the next step will see */
+	} else {
+		xsp_vbd_publish(v); /* fails when the directory is gone: the next step will see */
 	}
-	if (v->snap.why[0])
+	if (v->snap.why[0] && !v->broken)
 		xsp_vbd_report(v, "");
 }
 
@@ -159,66 +192,102 @@ static void started(struct xsp_queue *q)
 {
 	struct xsp_vbd *v = q->owner;
 
-	v->busy = false;
+	q->running = !q->err;
+	if (q->err && !v->start_err) {
+		v->start_err = q->err;
+		snprintf(v->start_why, sizeof(v->start_why), "%s", q->why);
+	}
+	if (--v->awaited)
+		return;
 	v->dirty = true;
-	if (q->err) {
-		start_failed(v, q);
+	if (v->start_err) {
+		stop(v, XSP_XB_UNKNOWN);
+		if (!v->awaited)
+			start_failed(v);
 		return;
 	}
-	v->give_up_ns = 0;
-	connected(v, q);
+	connected(v);
 	if (v->d->draining)
 		xsp_vbd_drain(v);
+	else if (v->broken)
+		stop(v, XSP_XB_CLOSING);
 }
 
-static void choose_adoption(struct xsp_vbd *v, struct xsp_queue_config *c)
+static void choose_adoption(struct xsp_vbd *v, struct xsp_queue_config *c, uint32_t n)
 {
 	char *record = xsp_store_read(&v->d->store, XBT_NULL, "%s/" XSP_KEY_DRAINED, v->be);
+	const char *at = record;
 	uint32_t rsp_prod, ref, evtchn;
 
-	c->adopt = XSP_ADOPT_IDLE;
-	if (record && sscanf(record, "%u %u %u", &rsp_prod, &ref, &evtchn) == 3 &&
-	    ref == c->ring_ref[0] && evtchn == c->evtchn) {
-		c->adopt = XSP_ADOPT_DRAINED;
-		c->adopt_rsp_prod = rsp_prod;
+	for (uint32_t i = 0; i < n; i++) {
+		c[i].adopt = XSP_ADOPT_IDLE;
+		if (at && sscanf(at, "%u %u %u", &rsp_prod, &ref, &evtchn) == 3 &&
+		    ref == c[i].ring_ref[0] && evtchn == c[i].evtchn) {
+			c[i].adopt = XSP_ADOPT_DRAINED;
+			c[i].adopt_rsp_prod = rsp_prod;
+		}
+		at = at ? strchr(at, ',') : NULL;
+		at = at ? at + 1 : NULL;
 	}
 	free(record);
 }
 
+static int make_queues(struct xsp_vbd *v, const struct xsp_queue_config *c, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		struct xsp_queue *q = calloc(1, sizeof(*q));
+
+		if (q && !v->stats[i])
+			v->stats[i] = calloc(1, sizeof(*v->stats[i]));
+		if (!q || !v->stats[i]) {
+			free(q);
+			free_queues(v);
+			return -ENOMEM;
+		}
+		q->c = c[i];
+		q->c.domid = v->domid;
+		q->c.devid = v->devid;
+		q->c.index = i;
+		q->c.name = v->name;
+		q->c.target = v->target;
+		q->c.stats = v->stats[i];
+		q->owner = v;
+		q->reply_to = &v->d->box;
+		q->started = started;
+		q->stopped = stopped;
+		q->broke = broke;
+		v->queue[i] = q;
+		v->n_queues = i + 1;
+	}
+	return 0;
+}
+
 static void start(struct xsp_vbd *v, bool adopt)
 {
-	struct xsp_daemon *d = v->d;
-	struct xsp_queue *q = calloc(1, sizeof(*q));
+	struct xsp_queue_config c[XSP_MAX_QUEUES] = { 0 };
 	char why[XSP_INSPECT_TEXT] = "no memory";
-	int err = q ? 0 : -ENOMEM;
+	struct xsp_daemon *d = v->d;
+	uint32_t n;
+	int err;
 
-	if (!err)
-		err = xsp_vbd_read_ring(v, &q->c, why, sizeof(why));
+	err = xsp_vbd_read_rings(v, c, &n, why, sizeof(why));
 	if (d->store.broken) {
-		free(q);
 		v->dirty = true;
 		return;
 	}
+	if (!err && adopt)
+		choose_adoption(v, c, n);
+	if (!err)
+		err = make_queues(v, c, n);
 	if (err) {
-		free(q);
 		fail(v, why);
 		return;
 	}
-	q->c.domid = v->domid;
-	q->c.devid = v->devid;
-	q->c.name = v->name;
-	q->c.target = v->target;
-	q->c.stats = &v->stats;
-	q->owner = v;
-	q->reply_to = &d->box;
-	q->started = started;
-	q->stopped = stopped;
-	q->broke = broke;
-	if (adopt)
-		choose_adoption(v, &q->c);
-	v->queue = q;
-	v->busy = true;
-	xsp_queue_start(q, &d->workers[d->next_worker++ % d->n_workers]);
+	v->start_err = 0;
+	v->broken = false;
+	v->awaited = n;
+	for (uint32_t i = 0; i < n; i++)
+		xsp_queue_start(v->queue[i], &d->workers[d->next_worker++ % d->n_workers]);
 }
 
 /* --- one step ---------------------------------------------------------------------------------- */
@@ -276,8 +345,8 @@ static bool gone_for_good(struct xsp_vbd *v)
 {
 	if (!v->node_gone)
 		return false;
-	if (v->queue) {
-		if (!v->busy)
+	if (v->n_queues) {
+		if (!xsp_vbd_busy(v))
 			stop(v, XSP_XB_UNKNOWN);
 	} else {
 		xsp_debug(v->name, "its directory is gone");
@@ -291,7 +360,7 @@ void xsp_vbd_step(struct xsp_vbd *v)
 	for (unsigned int i = 0; i < MAX_STEPS; i++) {
 		struct xsp_xenbus_verdict verdict;
 
-		if (v->busy || v->d->draining)
+		if (xsp_vbd_busy(v) || v->d->draining)
 			return; /* still dirty: the answer brings us back */
 		v->dirty = false;
 		if (xsp_vbd_read(v)) {
@@ -326,7 +395,7 @@ void xsp_vbd_step(struct xsp_vbd *v)
 
 void xsp_vbd_drain(struct xsp_vbd *v)
 {
-	if (v->connected && !v->busy)
+	if (v->connected && !xsp_vbd_busy(v))
 		stop(v, XSP_XB_UNKNOWN);
 }
 
@@ -383,6 +452,8 @@ void xsp_vbd_discard(struct xsp_vbd *v)
 	pthread_mutex_lock(&v->d->lock);
 	TAILQ_REMOVE(&v->d->vbds, v, link);
 	pthread_mutex_unlock(&v->d->lock);
+	for (unsigned int i = 0; i < XSP_MAX_QUEUES; i++)
+		free(v->stats[i]);
 	xsp_target_close(v->target);
 	free(v->spec);
 	free(v);

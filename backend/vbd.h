@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * One block device as the store thread sees it: its two directories in XenStore, where it is in the
- * XenBus handshake, its target and its queue.
+ * XenBus handshake, its target and its queues.
  *
  * xsp_vbd_step reads what the store says now, asks the state machine (common/xenbus/fsm.h) and does
- * what it says. What takes a worker's time (start, stop) is sent off and `busy` is set; when the
- * answer comes the device is stepped again. A change in the store meanwhile only marks it dirty.
+ * what it says. What takes a worker's time (start, stop) is sent off and its answers are awaited;
+ * when the last one comes the device is stepped again. A change in the store meanwhile only marks it dirty.
  */
 #ifndef XSP_BACKEND_VBD_H
 #define XSP_BACKEND_VBD_H
@@ -17,6 +17,8 @@
 /* What the hotplug script and the toolstack read; written by us, below the backend's directory. */
 #define XSP_KEY_ERROR   "xensplit-error"
 #define XSP_KEY_DRAINED "xensplit-drained"
+
+#define XSP_MAX_QUEUES 16u /* of one device */
 
 struct xsp_vbd {
 	TAILQ_ENTRY(xsp_vbd) link;
@@ -33,12 +35,13 @@ struct xsp_vbd {
 
 	/* progress */
 	bool dirty;          /* something changed since the last step */
-	bool busy;           /* start or stop is under way */
-	bool connected;      /* the queue runs */
+	unsigned int awaited; /* answers that workers owe: starts or stops are under way */
+	bool connected;      /* the queues run */
+	bool broken;         /* a guest broke one while the others were on their way */
 	bool node_gone;      /* our directory vanished: free after disconnect */
 	bool left_alone;     /* adoption refused: an operator's turn */
 	bool domain_dead;    /* @releaseDomain said so */
-	enum xsp_xenbus_state after_stop; /* state to write when the queue has stopped */
+	enum xsp_xenbus_state after_stop; /* state to write when the queues have stopped */
 	uint64_t retry_at_ns;             /* step again then; 0: no */
 	uint64_t give_up_ns;              /* for what is retried */
 
@@ -48,12 +51,21 @@ struct xsp_vbd {
 	char open_why[XSP_INSPECT_TEXT]; /* the same as a sentence */
 	bool readonly;
 	uint32_t info;              /* what the `info` node says: 1 cdrom, 2 removable, 4 read-only */
-	struct xsp_queue *queue;    /* while starting, connected, stopping */
+	uint32_t n_queues;          /* while starting, connected, stopping; else 0 */
+	struct xsp_queue *queue[XSP_MAX_QUEUES];
+	int start_err;              /* of the first queue that did not start */
+	char start_why[160];
 
 	/* shown to the control socket, under d->lock */
 	struct xsp_vbd_snap snap; /* all but stats */
-	struct xsp_blk_stats stats;
+	struct xsp_blk_stats *stats[XSP_MAX_QUEUES]; /* made with the first queue of that index, kept */
 };
+
+/* Workers have something of it; no step until they have answered. */
+static inline bool xsp_vbd_busy(const struct xsp_vbd *v)
+{
+	return v->awaited > 0;
+}
 
 /** xsp_vbd_find - by ids; store thread, or any thread with d->lock held. NULL when not known */
 struct xsp_vbd *xsp_vbd_find(struct xsp_daemon *d, uint32_t domid, uint32_t devid);
@@ -67,10 +79,10 @@ void xsp_vbd_step(struct xsp_vbd *v);
 /** xsp_vbd_rewatch - the store was lost and found again: watch the frontend anew */
 void xsp_vbd_rewatch(struct xsp_vbd *v);
 
-/** xsp_vbd_drain - for SIGTERM: stop the queue and leave the record for the next daemon */
+/** xsp_vbd_drain - for SIGTERM: stop the queues and leave the record for the next daemon */
 void xsp_vbd_drain(struct xsp_vbd *v);
 
-/** xsp_vbd_discard - free a device that has no queue */
+/** xsp_vbd_discard - free a device that has no queues */
 void xsp_vbd_discard(struct xsp_vbd *v);
 
 /* --- vbd_keys.c: the nodes of one device ---------------------------------------------------------- */
@@ -82,10 +94,15 @@ int xsp_vbd_read(struct xsp_vbd *v);
 int xsp_vbd_advertise(struct xsp_vbd *v);
 
 /**
- * xsp_vbd_read_ring - what the frontend published, range-checked, into the queue's config
+ * xsp_vbd_read_rings - what the frontend published, range-checked
+ * @c:   XSP_MAX_QUEUES configs, of which the first *ret_n get abi, order, ring_ref and evtchn
  * @why: a sentence when it makes no sense
  */
-int xsp_vbd_read_ring(struct xsp_vbd *v, struct xsp_queue_config *c, char *why, size_t why_len);
+int xsp_vbd_read_rings(struct xsp_vbd *v, struct xsp_queue_config *c, uint32_t *ret_n, char *why,
+		       size_t why_len);
+
+/** xsp_vbd_max_queues - how many queues a frontend is offered */
+uint32_t xsp_vbd_max_queues(const struct xsp_vbd *v);
 
 /** xsp_vbd_publish - size, features and state 4 in one transaction */
 int xsp_vbd_publish(struct xsp_vbd *v);

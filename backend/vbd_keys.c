@@ -216,6 +216,8 @@ static int advertise(struct xsp_store *s, xs_transaction_t t, void *arg)
 	if (err)
 		return err;
 	err = put(v, t, "max-ring-page-order", "%u", XSP_RING_MAX_ORDER);
+	if (!err)
+		err = put(v, t, "multi-queue-max-queues", "%u", xsp_vbd_max_queues(v));
 	script = xsp_store_read(s, t, "%s/script", v->be);
 	/* Without a script the status is ours to write, for the tools that look at it. */
 	if (!err && (!script || !*script))
@@ -294,6 +296,7 @@ void xsp_vbd_report(struct xsp_vbd *v, const char *why)
 struct ring_keys {
 	struct xsp_vbd *v;
 	struct xsp_queue_config *c;
+	uint32_t n;
 	char *why;
 	size_t why_len;
 };
@@ -329,16 +332,16 @@ static int number(struct ring_keys *k, xs_transaction_t t, const char *key, uint
 	return 0;
 }
 
-static int read_protocol(struct ring_keys *k, xs_transaction_t t)
+static int read_protocol(struct ring_keys *k, xs_transaction_t t, enum xsp_blk_abi *ret)
 {
 	char *protocol = xsp_store_read(&k->v->d->store, t, "%s/protocol", k->v->fe);
 	int err = 0;
 
 	/* No key means a 32-bit guest of old: so Linux, QEMU and blktap take it on x86. */
 	if (!protocol || !*protocol || !strcmp(protocol, "x86_32-abi"))
-		k->c->abi = XSP_BLK_X86_32;
+		*ret = XSP_BLK_X86_32;
 	else if (!strcmp(protocol, "x86_64-abi"))
-		k->c->abi = XSP_BLK_X86_64;
+		*ret = XSP_BLK_X86_64;
 	else
 		err = bad(k, "the frontend's protocol '%.20s' is neither x86_32-abi nor x86_64-abi",
 			  protocol);
@@ -346,35 +349,66 @@ static int read_protocol(struct ring_keys *k, xs_transaction_t t)
 	return err;
 }
 
-static int read_ring(struct xsp_store *s, xs_transaction_t t, void *arg)
+/* The grants and the port of one queue, below dir: "" with one queue, "queue-0/" .. with more. */
+static int read_queue(struct ring_keys *k, xs_transaction_t t, const char *dir,
+		      struct xsp_queue_config *c)
+{
+	char key[48];
+	int err = 0;
+
+	for (uint32_t i = 0; !err && i < 1u << c->order; i++) {
+		if (c->order)
+			snprintf(key, sizeof(key), "%sring-ref%u", dir, i);
+		else
+			snprintf(key, sizeof(key), "%sring-ref", dir);
+		err = number(k, t, key, MAX_GREF, MAX_GREF, &c->ring_ref[i]);
+		/* Some frontends that know multi-page rings number even a single page. */
+		if (err == -EINVAL && !c->order) {
+			snprintf(key, sizeof(key), "%sring-ref0", dir);
+			err = number(k, t, key, MAX_GREF, MAX_GREF, &c->ring_ref[0]);
+		}
+	}
+	snprintf(key, sizeof(key), "%sevent-channel", dir);
+	return err ? err : number(k, t, key, MAX_GREF, MAX_GREF, &c->evtchn);
+}
+
+static int read_rings(struct xsp_store *s, xs_transaction_t t, void *arg)
 {
 	struct ring_keys *k = arg;
-	char key[24];
-	uint32_t queues;
+	enum xsp_blk_abi abi = XSP_BLK_NATIVE;
+	char dir[24] = "";
+	uint32_t order;
 	int err;
 
 	(void)s;
-	err = number(k, t, "multi-queue-num-queues", 2, 1, &queues);
-	if (!err && !queues)
+	err = number(k, t, "multi-queue-num-queues", xsp_vbd_max_queues(k->v) + 1, 1, &k->n);
+	if (!err && !k->n)
 		err = bad(k, "the frontend asks for 0 queues");
 	if (!err)
-		err = number(k, t, "ring-page-order", XSP_RING_MAX_ORDER + 1, 0, &k->c->order);
-	for (uint32_t i = 0; !err && i < 1u << k->c->order; i++) {
-		snprintf(key, sizeof(key), "ring-ref%u", i);
-		err = number(k, t, k->c->order ? key : "ring-ref", MAX_GREF, MAX_GREF,
-			     &k->c->ring_ref[i]);
-		/* Some frontends that know multi-page rings number even a single page. */
-		if (err == -EINVAL && !k->c->order)
-			err = number(k, t, "ring-ref0", MAX_GREF, MAX_GREF, &k->c->ring_ref[0]);
-	}
+		err = number(k, t, "ring-page-order", XSP_RING_MAX_ORDER + 1, 0, &order);
 	if (!err)
-		err = number(k, t, "event-channel", MAX_GREF, MAX_GREF, &k->c->evtchn);
-	return err ? err : read_protocol(k, t);
+		err = read_protocol(k, t, &abi);
+	for (uint32_t i = 0; !err && i < k->n; i++) {
+		k->c[i].order = order;
+		k->c[i].abi = abi;
+		if (k->n > 1)
+			snprintf(dir, sizeof(dir), "queue-%u/", i);
+		err = read_queue(k, t, dir, &k->c[i]);
+	}
+	return err;
 }
 
-int xsp_vbd_read_ring(struct xsp_vbd *v, struct xsp_queue_config *c, char *why, size_t why_len)
+uint32_t xsp_vbd_max_queues(const struct xsp_vbd *v)
 {
-	struct ring_keys k = { v, c, why, why_len };
+	return v->d->n_workers < XSP_MAX_QUEUES ? v->d->n_workers : XSP_MAX_QUEUES;
+}
 
-	return xsp_store_transact(store(v), read_ring, &k);
+int xsp_vbd_read_rings(struct xsp_vbd *v, struct xsp_queue_config *c, uint32_t *ret_n, char *why,
+		       size_t why_len)
+{
+	struct ring_keys k = { .v = v, .c = c, .why = why, .why_len = why_len };
+	int err = xsp_store_transact(store(v), read_rings, &k);
+
+	*ret_n = k.n;
+	return err;
 }

@@ -60,12 +60,13 @@ int xsp_inspect_vbds(struct xsp_daemon *d, struct xsp_vbd_snap **ret, size_t *re
 	return 0;
 }
 
-int xsp_inspect_ring(struct xsp_daemon *d, uint32_t domid, uint32_t devid,
+int xsp_inspect_ring(struct xsp_daemon *d, uint32_t domid, uint32_t devid, uint32_t queue,
 		     struct xsp_ring_snap **ret)
 {
 	struct xsp_ring_snap *r;
 
 	(void)d;
+	(void)queue;
 	if (devid != 51712)
 		return -ENOENT;
 	if (domid == 2)
