@@ -53,6 +53,7 @@ pid_t process_start(const char *const argv[], const char *log, bool xsd)
 
 	if (pid == 0) {
 		child_setup(log, xsd);
+		signal(SIGPIPE, SIG_DFL); /* ignored by us; not for it to inherit */
 		execvp(argv[0], (char *const *)(uintptr_t)argv);
 		dprintf(2, "cannot run %s: %s\n", argv[0], strerror(errno));
 		_exit(127);

@@ -70,6 +70,7 @@ static void child(const struct lab_options *o, unsigned int dom, char **argv, co
 	lab_env_set(o->dir, labdir, bindir, dom);
 	if (cwd && chdir(cwd) < 0 && chdir("/") < 0)
 		_exit(LAB_EXIT_RUN);
+	signal(SIGPIPE, SIG_DFL); /* ignored by us; that is not for the command to inherit */
 	execvp(argv[0], argv);
 	lab_error("cannot run %s: %s", argv[0], strerror(errno));
 	_exit(errno == ENOENT ? 127 : 126);
