@@ -21,3 +21,9 @@ xensplit.src := $(addprefix tools/xensplit/,main.c commands.c help.c out.c clien
 	detach.c list.c sample.c stat.c show.c doctor.c)
 xensplit.deps := lab-cli common fsm
 xensplit.pkgs := json-c xenstore xencontrol
+# A PV disk as an NBD export.
+plugins += nbdkit-xensplit-plugin
+nbdkit-xensplit-plugin.src := tools/nbdkit/plugin.c
+nbdkit-xensplit-plugin.deps := front blkfront common fsm ring
+nbdkit-xensplit-plugin.libs := -Wl,--exclude-libs,ALL
+nbdkit-xensplit-plugin.pkgs := nbdkit xenevtchn xengnttab xenstore
