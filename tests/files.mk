@@ -48,3 +48,9 @@ test_request.pkgs := cmocka
 test_target.src := tests/unit/test_target.c $(filter backend/target/%,$(xensplitd.src))
 test_target.deps := common
 test_target.pkgs := liburing cmocka
+
+# A block backend that lies on demand; tests/lab/test-hostile-backend.sh runs it.
+programs += test-backend
+test-backend.src := tests/lab/backend.c
+test-backend.deps := ring
+test-backend.pkgs := xenevtchn xengnttab xenstore

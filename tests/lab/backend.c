@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A block backend for tests of frontends: a memory disk that is honest, or lies in the way named on
+ * its command line. One device, one ring; polls; no use but tests.
+ *
+ *     test-backend DOMID DEVID MODE
+ *
+ * Ends with 0 when the frontend has closed the device, or after the lie when it must end by itself.
+ */
+#include <err.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <xenevtchn.h>
+#include <xengnttab.h>
+#include <xenstore.h>
+
+#include "ring/blkif.h"
+
+#define DISK_BYTES (1u << 20)
+
+static const char *mode;
+static unsigned int domid, devid;
+static char be[128], fe[128];
+static struct xs_handle *xs;
+static xenevtchn_handle *evtchn;
+static xengnttab_handle *gnttab;
+static uint8_t disk[DISK_BYTES] __attribute__((aligned(4096)));
+static struct xsp_blk_back back;
+static void *ring;
+static unsigned int pages;
+static int port = -1;
+static unsigned long taken;
+
+static bool is(const char *name)
+{
+	return !strcmp(mode, name);
+}
+
+/* --- store ------------------------------------------------------------------------------------- */
+
+static void put(const char *key, const char *value)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s", be, key);
+	if (!xs_write(xs, XBT_NULL, path, value, (unsigned int)strlen(value)))
+		err(1, "%s", path);
+}
+
+static int get(const char *dir, const char *key, int missing)
+{
+	char path[256], *s;
+	int v = missing;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, key);
+	s = xs_read(xs, XBT_NULL, path, NULL);
+	if (s)
+		v = (int)strtoul(s, NULL, 10);
+	free(s);
+	return v;
+}
+
+static int wait_front(int a, int b)
+{
+	for (int i = 0; i < 20000; i++) {
+		int s = get(fe, "state", 0);
+
+		if (s == a || s == b)
+			return s;
+		usleep(1000);
+	}
+	errx(1, "%s: the frontend stays in state %d, not %d or %d", mode, get(fe, "state", 0), a, b);
+}
+
+/* --- connection -------------------------------------------------------------------------------- */
+
+static void map_ring(void)
+{
+	uint32_t gref[16];
+	int order = get(fe, "ring-page-order", 0);
+
+	pages = 1u << order;
+	for (unsigned int i = 0; i < pages; i++) {
+		char key[32];
+
+		snprintf(key, sizeof(key), order ? "ring-ref%u" : "ring-ref", i);
+		gref[i] = (uint32_t)get(fe, key, 0);
+	}
+	ring = xengnttab_map_domain_grant_refs(gnttab, pages, domid, gref, PROT_READ | PROT_WRITE);
+	if (!ring)
+		err(1, "map ring");
+	back.abi = XSP_BLK_NATIVE;
+	xsp_ring_back_init(&back.ring, ring, xsp_blk_ring_slots((unsigned int)order), 0);
+	port = xenevtchn_bind_interdomain(evtchn, domid, (uint32_t)get(fe, "event-channel", 0));
+	if (port < 0)
+		err(1, "bind");
+}
+
+static void drop_ring(void)
+{
+	xenevtchn_unbind(evtchn, (evtchn_port_t)port);
+	xengnttab_unmap(gnttab, ring, pages);
+	ring = NULL;
+}
+
+static void publish(void)
+{
+	put("sector-size", is("bad-sector-size") ? "777" : "512");
+	put("info", "0");
+	put("feature-flush-cache", "1");
+	if (!is("no-sectors"))
+		put("sectors", is("bad-sectors") ? "99999999999999999999" : is("sectors-text") ? "many" : "2048");
+	put("state", "4");
+}
+
+static void come_up(void)
+{
+	put("max-ring-page-order", "4");
+	put("state", "2");
+	wait_front(3, 4);
+	map_ring();
+	publish();
+}
+
+/* --- requests ---------------------------------------------------------------------------------- */
+
+static int16_t move(const struct xsp_blk_req *q)
+{
+	uint64_t at = q->sector * 512;
+
+	for (unsigned int i = 0; i < q->nr_segs && i < XSP_BLK_SEGS; i++) {
+		const struct xsp_blk_seg *s = &q->seg[i];
+		uint32_t bytes = (s->last - s->first + 1u) * 512;
+		xengnttab_grant_copy_segment_t c = { .len = (uint16_t)bytes };
+
+		if (s->last > 7 || s->first > s->last || at + bytes > DISK_BYTES)
+			return XSP_BLK_ERROR;
+		if (q->op == XSP_BLK_READ) {
+			c.source.virt = disk + at;
+			c.dest.foreign.ref = s->gref;
+			c.dest.foreign.offset = (uint16_t)(s->first * 512);
+			c.dest.foreign.domid = (uint16_t)domid;
+			c.flags = GNTCOPY_dest_gref;
+		} else {
+			c.source.foreign.ref = s->gref;
+			c.source.foreign.offset = (uint16_t)(s->first * 512);
+			c.source.foreign.domid = (uint16_t)domid;
+			c.dest.virt = disk + at;
+			c.flags = GNTCOPY_source_gref;
+		}
+		if (xengnttab_grant_copy(gnttab, 1, &c) || c.status)
+			return XSP_BLK_ERROR;
+		at += bytes;
+	}
+	return XSP_BLK_OKAY;
+}
+
+static void answer(uint64_t id, uint8_t op, int16_t status)
+{
+	xsp_blk_back_respond(&back, id, op, status);
+}
+
+/* Answers one request, in this mode's way. False: the end of the serving. */
+static bool serve(const struct xsp_blk_req *q)
+{
+	bool lie = ++taken > 200;
+
+	if (lie && is("bad-id")) {
+		answer(q->id + 0x10000, q->op, 0);
+	} else if (lie && is("wrong-op")) {
+		answer(q->id, (uint8_t)(q->op + 9), 0);
+	} else if (lie && is("overflow")) {
+		xsp_store(&back.ring.sring->rsp_prod, back.ring.rsp_prod_pvt + 5000);
+		xenevtchn_notify(evtchn, (evtchn_port_t)port);
+		return false;
+	} else if (lie && is("twice")) {
+		answer(q->id, q->op, move(q));
+		answer(q->id, q->op, 0);
+	} else if (lie && is("error")) {
+		answer(q->id, q->op, XSP_BLK_ERROR);
+		taken = 0;
+	} else if (lie && is("odd-status")) {
+		answer(q->id, q->op, 77);
+		taken = 0;
+	} else if (lie && is("eject")) { /* Closed, and some requests never answered */
+		put("state", "6");
+		return false;
+	} else if (lie && is("vanish")) {
+		xs_rm(xs, XBT_NULL, be);
+		return false;
+	} else if (lie && is("start-over") && taken < 1000) {
+		return false;
+	} else {
+		answer(q->id, q->op, move(q));
+	}
+	return true;
+}
+
+static void notify(void)
+{
+	static unsigned long n;
+
+	n++;
+	if (is("no-events") || (is("lose-events") && n % 50 == 0))
+		return;
+	for (int i = is("storm") ? 2000 : 1; i; i--)
+		xenevtchn_notify(evtchn, (evtchn_port_t)port);
+}
+
+/* Serves until the frontend closes (true) or the mode has done its deed (false). */
+static bool serve_all(void)
+{
+	struct pollfd p = { .fd = xenevtchn_fd(evtchn), .events = POLLIN };
+
+	for (;;) {
+		int n = xsp_ring_back_sleep(&back.ring), got = n;
+		struct xsp_blk_req q;
+
+		if (n < 0 && is("twice")) /* that lie spoils our own count as well */
+			return false;
+		if (n < 0)
+			errx(1, "%s: the frontend broke the ring", mode);
+		for (; n; n--) {
+			xsp_blk_back_take(&back, &q);
+			if (!serve(&q))
+				return false;
+		}
+		if (xsp_ring_back_push(&back.ring))
+			notify();
+		if (poll(&p, 1, got ? 0 : 10) == 1)
+			xenevtchn_unmask(evtchn, (evtchn_port_t)xenevtchn_pending(evtchn));
+		if (!got && get(fe, "state", 0) >= 5)
+			return true;
+	}
+}
+
+int main(int argc, char **argv)
+{
+	if (argc != 4)
+		errx(2, "usage: test-backend DOMID DEVID MODE");
+	domid = (unsigned int)atoi(argv[1]);
+	devid = (unsigned int)atoi(argv[2]);
+	mode = argv[3];
+	snprintf(be, sizeof(be), "/local/domain/0/backend/vbd/%u/%u", domid, devid);
+	snprintf(fe, sizeof(fe), "/local/domain/%u/device/vbd/%u", domid, devid);
+	xs = xs_open(0);
+	evtchn = xenevtchn_open(NULL, 0);
+	gnttab = xengnttab_open(NULL, 0);
+	if (!xs || !evtchn || !gnttab)
+		err(1, "open");
+	if (is("stuck")) { /* never gets beyond InitWait */
+		put("state", "2");
+		wait_front(5, 6);
+		return 0;
+	}
+	if (is("bad-order")) { /* no frontend should come up on this */
+		put("max-ring-page-order", "-3");
+		put("state", "2");
+		sleep(2);
+		return get(fe, "state", 0) != 1;
+	}
+	come_up();
+	if (!serve_all() && is("start-over")) { /* as if it had been started anew: the rings are forgotten */
+		drop_ring();
+		put("state", "1");
+		wait_front(1, 1);
+		taken = 1000;
+		come_up();
+		serve_all();
+	}
+	if (is("vanish"))
+		return 0;
+	if (!is("eject"))
+		put("state", get(fe, "state", 0) == 6 ? "6" : "5");
+	wait_front(6, 6);
+	drop_ring();
+	put("state", "6");
+	return 0;
+}
