@@ -54,3 +54,9 @@ programs += test-backend
 test-backend.src := tests/lab/backend.c
 test-backend.deps := ring
 test-backend.pkgs := xenevtchn xengnttab xenstore
+# A guest that misbehaves on command, for tests/lab
+programs += xsp-evil
+xsp-evil.src := tests/evil/main.c tests/evil/guest.c tests/evil/ring_attacks.c tests/evil/data_attacks.c \
+	tests/evil/store_attacks.c tests/evil/life_attacks.c
+xsp-evil.deps := ring
+xsp-evil.pkgs := xenevtchn xengnttab xenstore

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+/* xsp-evil's command line: see evil.h. */
+#include "tests/evil/evil.h"
+
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct attack {
+	const char *name;
+	void (*run)(struct guest *g);
+	const char *what;
+} attacks[] = {
+	{ "ring-overflow", ring_overflow, "more requests than the ring has slots" },
+	{ "ring-far", ring_far, "a request index far ahead" },
+	{ "ring-back", ring_back, "a request index behind what was taken" },
+	{ "ring-flip", ring_flip, "all indices rewritten by another thread" },
+	{ "event-indices", event_indices, "event indices rewritten by another thread" },
+	{ "padding", response_padding, "no memory of the daemon in responses' padding" },
+	{ "layouts", layouts, "32-bit and 64-bit rings of order 0..4 (nothing bad)" },
+	{ "segments", bad_segments, "0, 12 .. 255 segments" },
+	{ "sectors", bad_sectors, "first > last, last > 7" },
+	{ "range", bad_range, "beyond the end, around 2^64" },
+	{ "grants", bad_grants, "a bad grant at each segment of 1..11" },
+	{ "operations", bad_operations, "operations that were not offered" },
+	{ "double-fetch", double_fetch, "requests rewritten while they are taken" },
+	{ "log-flood", log_flood, "1000 bad requests a percent of --dose" },
+	{ "nodes", bad_nodes, "garbage in each node" },
+	{ "connects", bad_connects, "numbers that mean nothing" },
+	{ "state-storm", state_storm, "state rewritten 100 times a percent" },
+	{ "node-storm", node_storm, "ring-ref rewritten all the time" },
+	{ "nodes-vanish", nodes_vanish, "its own nodes removed" },
+	{ "port", port_games, "the event channel closed during I/O" },
+	{ "toggles", toggles, "connect and disconnect during I/O" },
+	{ "pages-vanish", pages_vanish, "grants ended during I/O" },
+	{ "event-storm", event_storm, "events without requests, 30 ms a percent" },
+	{ "die", die, "SIGKILL with the ring full (run it again to recover)" },
+	{ "hold", hold, "a full ring, then nothing" },
+};
+#define N_ATTACKS (sizeof(attacks) / sizeof(attacks[0]))
+
+static const char *current = "";
+
+bool expect(struct guest *g, bool good, const char *fmt, ...)
+{
+	va_list args;
+
+	if (good)
+		return true;
+	if (++g->failed > 20)
+		return false;
+	printf("WRONG %s: expected ", current);
+	va_start(args, fmt);
+	vprintf(fmt, args);
+	va_end(args);
+	puts("");
+	return false;
+}
+
+void say(const char *fmt, ...)
+{
+	va_list args;
+
+	printf("      %s: ", current);
+	va_start(args, fmt);
+	vprintf(fmt, args);
+	va_end(args);
+	puts("");
+	fflush(stdout);
+}
+
+static int usage(int code)
+{
+	FILE *f = code ? stderr : stdout;
+
+	fprintf(f, "usage: xsp-evil [--dose PERCENT] [--peer DOMID] DEVID ATTACK...\n"
+		   "A hostile guest, for tests. Run it as a guest's process (xensplit lab run 1 -- ...).\n"
+		   "  --dose PERCENT  how much of what comes in numbers (100)\n"
+		   "  --peer DOMID    another domain of the lab, whose grants are tried\n"
+		   "attacks:\n");
+	for (unsigned int i = 0; i < N_ATTACKS; i++)
+		fprintf(f, "  %-14s %s\n", attacks[i].name, attacks[i].what);
+	fprintf(f, "  recover        only what follows each attack: connect anew, write, read back\n"
+		   "example:\n  xsp-evil --peer 2 51712 segments grants\n"
+		   "Exit: 0 the backend did all as it should, 1 it did not, 2 not tried.\n");
+	return code;
+}
+
+/* What every attack must leave possible. */
+static void recover(struct guest *g)
+{
+	expect(g, guest_connect(g, 0, XSP_BLK_X86_64, "x86_64-abi"),
+	       "the device connects again (backend state %d)", guest_number(g, g->be, "state"));
+	if (g->ring && guest_number(g, g->be, "state") == 4)
+		expect(g, guest_works(g), "the device works again");
+	guest_close(g);
+}
+
+static int run(struct guest *g, const char *name)
+{
+	uint64_t start = now_ms();
+	int before = g->failed;
+	unsigned int i = 0;
+
+	current = name;
+	while (i < N_ATTACKS && strcmp(attacks[i].name, name))
+		i++;
+	if (i == N_ATTACKS && strcmp(name, "recover")) {
+		fprintf(stderr, "xsp-evil: no attack '%s'\n", name);
+		return usage(2);
+	}
+	if (i < N_ATTACKS)
+		attacks[i].run(g);
+	recover(g);
+	printf("%-5s %s (%llu ms)\n", g->failed == before ? "ok" : "FAIL", name,
+	       (unsigned long long)(now_ms() - start));
+	fflush(stdout);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = { { "dose", 1, NULL, 'd' }, { "peer", 1, NULL, 'p' },
+						 { "help", 0, NULL, 'h' }, { NULL, 0, NULL, 0 } };
+	const char *domid = getenv("XENSPLIT_DOM");
+	struct guest g = { .dose = 100 };
+	int c, err;
+
+	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+		if (c == 'd')
+			g.dose = (unsigned int)atoi(optarg);
+		else if (c == 'p')
+			g.peer = (uint32_t)atoi(optarg);
+		else
+			return usage(c == 'h' ? 0 : 2);
+	}
+	if (argc - optind < 2 || !domid)
+		return usage(2);
+	err = guest_open(&g, (uint32_t)atoi(domid), (uint32_t)atoi(argv[optind]));
+	if (err) {
+		fprintf(stderr, "xsp-evil: can't open vbd %s of domain %s: %s\n", argv[optind], domid,
+			strerror(-err));
+		return 2;
+	}
+	for (int i = optind + 1; i < argc; i++)
+		if (run(&g, argv[i]))
+			return 2;
+	return g.failed != 0;
+}
