@@ -12,9 +12,11 @@
 
 static struct input in;
 static struct xsp_daemon daemon_;
-static struct xsp_worker worker;
-static struct xsp_queue *running; /* given to the worker, not yet back */
-static bool stopping;
+static struct xsp_worker worker[3];
+static struct {
+	struct xsp_queue *q; /* given to a worker, not yet back */
+	enum { STARTING, RUNS, STOPPING } at;
+} queue[XSP_MAX_QUEUES];
 static unsigned int transactions;
 static uint64_t now_ns;
 
@@ -131,36 +133,50 @@ uint64_t xsp_now_ns(void)
 	return now_ns;
 }
 
+static unsigned int find(const struct xsp_queue *q)
+{
+	unsigned int i = 0;
+
+	while (i < XSP_MAX_QUEUES && queue[i].q != q)
+		i++;
+	return i;
+}
+
 void xsp_queue_start(struct xsp_queue *q, struct xsp_worker *w)
 {
-	HOLDS(!running);
-	HOLDS(q->c.order <= XSP_RING_MAX_ORDER && q->c.target);
+	unsigned int i = find(NULL);
+
+	HOLDS(i < XSP_MAX_QUEUES && find(q) == XSP_MAX_QUEUES);
+	HOLDS(q->c.order <= XSP_RING_MAX_ORDER && q->c.target && q->c.stats);
 	q->worker = w;
-	running = q;
-	stopping = false;
-	q->err = 1; /* not yet started */
+	queue[i].q = q;
+	queue[i].at = STARTING;
 }
 
 void xsp_queue_stop(struct xsp_queue *q)
 {
-	HOLDS(q == running && !stopping && !q->err);
-	stopping = true;
+	unsigned int i = find(q);
+
+	HOLDS(i < XSP_MAX_QUEUES && queue[i].at == RUNS);
+	queue[i].at = STOPPING;
 }
 
-static void worker_acts(uint8_t how)
+static void worker_acts(unsigned int i, uint8_t how)
 {
-	struct xsp_queue *q = running;
+	struct xsp_queue *q = queue[i % XSP_MAX_QUEUES].q;
 
+	i %= XSP_MAX_QUEUES;
 	if (!q)
 		return;
-	if (q->err == 1) {
+	if (queue[i].at == STARTING) {
 		q->err = how & 3 ? 0 : how & 4 ? -EINVAL : -EBUSY;
 		snprintf(q->why, sizeof(q->why), "a reason");
+		queue[i].at = RUNS;
 		if (q->err)
-			running = NULL;
+			queue[i].q = NULL;
 		q->started(q);
-	} else if (stopping) {
-		running = NULL;
+	} else if (queue[i].at == STOPPING) {
+		queue[i].q = NULL;
 		q->sync_failed = how & 1;
 		q->rsp_prod = how;
 		q->stopped(q);
@@ -189,22 +205,27 @@ int xsp_target_open(const char *spec, const struct xsp_target_wish *wish, struct
 
 void xsp_target_close(struct xsp_target *t)
 {
-	HOLDS(!t || !running || running->c.target != t); /* not under a queue's feet */
+	for (unsigned int i = 0; t && i < XSP_MAX_QUEUES; i++)
+		HOLDS(!queue[i].q || queue[i].q->c.target != t); /* not under a queue's feet */
 	free(t);
 }
 
 /* --- the run ----------------------------------------------------------------------------------- */
 
-static void settle(void)
+/* SIGTERM: every queue comes back. */
+static void settle(struct xsp_daemon *d)
 {
-	for (int i = 0; running && i < 4; i++) {
-		struct xsp_vbd *v = running->owner;
+	struct xsp_vbd *v;
 
-		if (!stopping && !running->err && v->connected && !v->busy)
-			xsp_vbd_drain(v);
-		worker_acts(1);
-	}
-	HOLDS(!running);
+	d->draining = true;
+	TAILQ_FOREACH(v, &d->vbds, link)
+		xsp_vbd_drain(v);
+	for (unsigned int i = 0; i < 4 * XSP_MAX_QUEUES; i++)
+		worker_acts(i, 1);
+	for (unsigned int i = 0; i < XSP_MAX_QUEUES; i++)
+		HOLDS(!queue[i].q);
+	TAILQ_FOREACH(v, &d->vbds, link)
+		HOLDS(!v->n_queues && !v->awaited && !v->connected);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -213,13 +234,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static const struct xsp_config config;
 
 	in = (struct input){ data, size };
-	*d = (struct xsp_daemon){ .config = &config, .workers = &worker, .n_workers = 1 };
-	d->store.xs = (struct xs_handle *)&worker; /* never looked into */
+	*d = (struct xsp_daemon){ .config = &config, .workers = worker, .n_workers = 3 };
+	d->store.xs = (struct xs_handle *)worker; /* never looked into */
 	snprintf(d->backend_path, sizeof(d->backend_path), "/local/domain/0/backend/vbd");
 	pthread_mutex_init(&d->lock, NULL);
 	TAILQ_INIT(&d->vbds);
 	xsp_log_set_level(XSP_LOG_ERR);
-	running = NULL;
+	memset(queue, 0, sizeof(queue));
 	transactions = 0;
 	now_ns = 1;
 	while (in.left) {
@@ -239,16 +260,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			break;
 		case 2:
 		case 3:
-			worker_acts(op >> 3);
+			worker_acts(op >> 6, op >> 3);
 			break;
 		default:
-			if (!v->busy)
+			if (!xsp_vbd_busy(v))
 				xsp_vbd_step(v);
 		}
 		HOLDS(!transactions);
 	}
-	d->draining = true;
-	settle();
+	settle(d);
 	while (!TAILQ_EMPTY(&d->vbds))
 		xsp_vbd_discard(TAILQ_FIRST(&d->vbds));
 	return 0;
