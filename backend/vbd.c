@@ -298,6 +298,14 @@ static bool have_target(struct xsp_vbd *v)
 	bool wanted = v->me >= XSP_XB_INITIALISING && v->me != XSP_XB_CLOSING &&
 		      v->me != XSP_XB_CLOSED && v->online && !v->peer_gone;
 
+	/*
+	 * State 1 is the toolstack's alone: this is a new device, even if its nodes came so soon after
+	 * the old one's that we never saw them gone. It may have another disk behind it.
+	 */
+	if (v->me == XSP_XB_INITIALISING && !v->connected && v->target) {
+		xsp_target_close(v->target);
+		v->target = NULL;
+	}
 	if (!wanted || v->target || (v->target_err && v->target_err != -EAGAIN))
 		return true;
 	if (v->target_err == -EAGAIN && xsp_now_ns() < v->retry_at_ns)

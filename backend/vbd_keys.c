@@ -8,6 +8,8 @@
  */
 #include "backend/vbd.h"
 
+#include "backend/domains.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -24,12 +26,13 @@ static struct xsp_store *store(struct xsp_vbd *v)
 /* --- reading ----------------------------------------------------------------------------------- */
 
 /* A state node: missing or unreadable text is UNKNOWN; < 0 only when the store does not answer. */
-static int read_state(struct xsp_vbd *v, const char *dir, enum xsp_xenbus_state *ret)
+static int read_state(struct xsp_vbd *v, xs_transaction_t t, const char *dir,
+		      enum xsp_xenbus_state *ret)
 {
 	uint32_t n;
-	int err = xsp_store_read_u32(store(v), XBT_NULL, &n, "%s/state", dir);
+	int err = xsp_store_read_u32(store(v), t, &n, "%s/state", dir);
 
-	if (store(v)->broken)
+	if (err && store(v)->broken)
 		return err;
 	*ret = err || n > XSP_XB_RECONFIGURED ? XSP_XB_UNKNOWN : (enum xsp_xenbus_state)n;
 	return 0;
@@ -76,7 +79,7 @@ int xsp_vbd_read(struct xsp_vbd *v)
 	free(value);
 	err = read_frontend(v);
 	if (!err)
-		err = read_state(v, v->be, &v->me);
+		err = read_state(v, XBT_NULL, v->be, &v->me);
 	if (!err)
 		err = read_hotplug(v);
 	if (err)
@@ -84,9 +87,11 @@ int xsp_vbd_read(struct xsp_vbd *v)
 	xsp_store_read_u32(store(v), XBT_NULL, &online, "%s/online", v->be);
 	v->online = online != 0;
 	v->peer = XSP_XB_UNKNOWN;
+	if (v->me == XSP_XB_INITIALISING && v->domain_dead) /* a new domain of the same number? */
+		xsp_domains_dead(store(v)->xs, &v->domid, 1, &v->domain_dead);
 	v->peer_gone = v->domain_dead;
 	if (v->fe[0]) {
-		err = read_state(v, v->fe, &v->peer);
+		err = read_state(v, XBT_NULL, v->fe, &v->peer);
 		value = xsp_store_read(store(v), XBT_NULL, "%s", v->fe);
 		if (!value && errno == ENOENT)
 			v->peer_gone = true;
@@ -177,9 +182,19 @@ static int still_there(struct xsp_vbd *v, xs_transaction_t t)
 	return err;
 }
 
+/*
+ * Only over the state that the verdict was based on: when the toolstack wrote another meanwhile (it
+ * detaches the device, or has removed it and made a new one of the same name), its word stands, and
+ * its watch event brings us back here. -ESTALE then.
+ */
 static int write_state(struct xsp_vbd *v, xs_transaction_t t, enum xsp_xenbus_state state)
 {
-	return put(v, t, "state", "%d", (int)state);
+	enum xsp_xenbus_state now = XSP_XB_UNKNOWN;
+	int err = read_state(v, t, v->be, &now);
+
+	if (!err && now != v->me)
+		err = -ESTALE;
+	return err ? err : put(v, t, "state", "%d", (int)state);
 }
 
 struct state_change {
@@ -201,10 +216,12 @@ int xsp_vbd_set_state(struct xsp_vbd *v, enum xsp_xenbus_state state)
 	struct state_change c = { v, state };
 	int err = xsp_store_transact(store(v), set_state, &c);
 
-	if (!err)
-		xsp_debug(v->name, "state %s -> %s", xsp_xenbus_state_name(v->me),
-			  xsp_xenbus_state_name(state));
-	return err;
+	if (err)
+		return err;
+	xsp_debug(v->name, "state %s -> %s", xsp_xenbus_state_name(v->me),
+		  xsp_xenbus_state_name(state));
+	v->me = state;
+	return 0;
 }
 
 static int advertise(struct xsp_store *s, xs_transaction_t t, void *arg)
@@ -228,7 +245,11 @@ static int advertise(struct xsp_store *s, xs_transaction_t t, void *arg)
 
 int xsp_vbd_advertise(struct xsp_vbd *v)
 {
-	return xsp_store_transact(store(v), advertise, v);
+	int err = xsp_store_transact(store(v), advertise, v);
+
+	if (!err)
+		v->me = XSP_XB_INITWAIT;
+	return err;
 }
 
 static int publish(struct xsp_store *s, xs_transaction_t t, void *arg)
@@ -254,7 +275,11 @@ static int publish(struct xsp_store *s, xs_transaction_t t, void *arg)
 
 int xsp_vbd_publish(struct xsp_vbd *v)
 {
-	return xsp_store_transact(store(v), publish, v);
+	int err = xsp_store_transact(store(v), publish, v);
+
+	if (!err)
+		v->me = XSP_XB_CONNECTED;
+	return err;
 }
 
 /*

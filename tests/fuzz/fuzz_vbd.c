@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "backend/domains.h"
 #include "backend/vbd.h"
 #include "tests/fuzz/input.h"
 
@@ -184,6 +185,14 @@ static void worker_acts(unsigned int i, uint8_t how)
 		q->broken = true;
 		q->broke(q);
 	}
+}
+
+void xsp_domains_dead(struct xs_handle *xs, const uint32_t *domid, unsigned int n, bool *dead)
+{
+	(void)xs;
+	(void)domid;
+	while (n--)
+		dead[n] = eat8(&in) & 1;
 }
 
 int xsp_target_open(const char *spec, const struct xsp_target_wish *wish, struct xsp_target **ret,
