@@ -113,6 +113,12 @@ guest() { # DOM COMMAND...
 	shift
 	XENSPLIT_DOM=$dom XENSTORED_PATH=$XENSPLIT_LAB/$dom.xs "$@"
 }
+guest_start() { # DOM COMMAND...: in the background; $started is its pid
+	local dom=$1
+	shift
+	XENSPLIT_DOM=$dom XENSTORED_PATH=$XENSPLIT_LAB/$dom.xs "$@" &
+	started=$!
+}
 be_state() { xenstore-read "/local/domain/0/backend/vbd/$1/51712/state" 2>/dev/null; }
 be_is() { [[ $(be_state "$1") =~ ^($2)$ ]]; }
 await() { # SECONDS COMMAND...: until it succeeds
@@ -131,9 +137,9 @@ await_be() { # DOM STATES
 good_begin() { # DOM SECONDS [OPTION...]
 	local dom=$1 seconds=$2
 	shift 2
-	guest "$dom" "$B/bin/xensplit-vbd" verify xvda --size 16M --time "$seconds" --quiet --json "$@" \
-		>"$T/good$dom.json" 2>"$T/good$dom.err" &
-	good[dom]=$!
+	guest_start "$dom" "$B/bin/xensplit-vbd" verify xvda --size 16M --time "$seconds" --quiet --json "$@" \
+		>"$T/good$dom.json" 2>"$T/good$dom.err"
+	good[dom]=$started
 }
 good_end() { # DOM TEXT
 	local rc=0
@@ -141,7 +147,7 @@ good_end() { # DOM TEXT
 	[ $rc = 0 ] && { ok "guest $1 saw no error $2"; return; }
 	wrong "guest $1 failed ($rc) $2: $(tail -n 3 "$T/good$1.err" "$T/good$1.json")"
 }
-declare -A good
+declare -a good
 
 close() {
 	if [ -n "${daemon:-}" ] && alive; then
