@@ -60,3 +60,8 @@ xsp-evil.src := tests/evil/main.c tests/evil/guest.c tests/evil/ring_attacks.c t
 	tests/evil/store_attacks.c tests/evil/life_attacks.c
 xsp-evil.deps := ring
 xsp-evil.pkgs := xenevtchn xengnttab xenstore
+# What the kit relies on about Xen, asked of the lab (tests/lab/test-platform.sh) and of real Xen.
+programs += world-test
+world-test.src := tests/world/world.c tests/world/evtchn.c tests/world/uring.c tests/world/grant.c \
+	tests/world/copy.c
+world-test.libs := -lxengnttab -lxenevtchn -lxenstore -luring

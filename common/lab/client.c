@@ -55,6 +55,7 @@ static void client_release(struct client *c)
 		break;
 	case LAB_KIND_GNTTAB:
 		grant_maps_gone(c);
+		ports_release(c);
 		close(c->recs_fd);
 		break;
 	}
@@ -284,8 +285,11 @@ static int request(struct client *c, struct lab_msg *m, char *data, uint32_t *re
 		    hub.shm->dom[c->dom].port[m->arg[0]].owner != owner)
 			return -ENOTCONN;
 		return port_close(c->dom, m->arg[0]);
-	case LAB_SEND:
-		return port_send(c->dom, m->arg[0]);
+	case LAB_HOLD:
+		return port_hold(c, m->arg[0]);
+	case LAB_RELEASE:
+		port_release(c, m->arg[0]);
+		return 0;
 	case LAB_REAP:
 		if (m->arg[0] < LAB_DOMS)
 			domain_reap((uint16_t)m->arg[0]);

@@ -128,13 +128,30 @@ int port_bind_virq(uint16_t dom, uint32_t virq, uint64_t owner)
 	return port_take(dom, bind, owner);
 }
 
-/* EVTCHNOP_close: the other end becomes unbound again, for the same domain. */
+static bool port_held(uint16_t dom, uint32_t port)
+{
+	struct client *c;
+	uint32_t i;
+
+	for (c = hub.clients; c; c = c->next)
+		for (i = 0; c->dom == dom && i < c->nheld; i++)
+			if (c->held[i] == port)
+				return true;
+	return false;
+}
+
+/*
+ * EVTCHNOP_close: the other end becomes unbound again, for the same domain. A port that an unmap
+ * notification names stays until that is gone (Linux's evtchn_get), only no handle has it.
+ */
 int port_close(uint16_t dom, uint32_t port)
 {
 	struct lab_port *p = port_of(dom, port), *r;
 	uint64_t b = p->bind;
 
 	__atomic_store_n(&p->owner, 0, __ATOMIC_RELEASE);
+	if (port_held(dom, port))
+		return 0;
 	__atomic_store_n(&p->bind, 0, __ATOMIC_RELEASE);
 	if (LAB_BIND_STATE(b) == LAB_PORT_INTERDOMAIN) {
 		r = port_of(LAB_BIND_DOM(b), LAB_BIND_PORT(b));
@@ -143,6 +160,37 @@ int port_close(uint16_t dom, uint32_t port)
 					 __ATOMIC_RELEASE);
 	}
 	return 0;
+}
+
+int port_hold(struct client *c, uint32_t port)
+{
+	if (port == 0 || port >= LAB_PORTS || !port_of(c->dom, port)->bind)
+		return -EINVAL;
+	if (c->nheld == LAB_HELD)
+		return -ENOSPC;
+	c->held[c->nheld++] = (uint16_t)port;
+	return 0;
+}
+
+/* The notification's moment: its event, and the port goes if its handle went before. */
+void port_release(struct client *c, uint32_t port)
+{
+	uint32_t i;
+
+	for (i = 0; i < c->nheld && c->held[i] != port; i++)
+		;
+	if (i == c->nheld)
+		return;
+	c->held[i] = c->held[--c->nheld];
+	port_send(c->dom, port);
+	if (!port_of(c->dom, port)->owner)
+		port_close(c->dom, port);
+}
+
+void ports_release(struct client *c)
+{
+	while (c->nheld)
+		port_release(c, c->held[0]);
 }
 
 void ports_close_owner(uint16_t dom, uint64_t owner)

@@ -31,8 +31,8 @@ static void page_end(struct domain *d, uint32_t ref)
 
 	if (p->notify & 1)
 		d->memory[ref * LAB_PAGE + p->notify_offset] = 0;
-	if (p->notify & 2)
-		port_send(d->id, p->notify_port);
+	if ((p->notify & 2) && p->owner)
+		port_release(p->owner, p->notify_port);
 	p->notify = 0;
 	p->owner = NULL;
 	if (end_access(d->id, ref)) {
@@ -85,6 +85,12 @@ int grant_share(struct client *c, struct lab_msg *m, uint32_t *refs)
 	zombies_sweep(d);
 	if (d->pages_used + count > LAB_GNTALLOC)
 		return -ENOSPC;
+	if (m->arg[3] & 2) {
+		int r = port_hold(c, m->arg[5]);
+
+		if (r < 0)
+			return r;
+	}
 	pages_find(d, count, refs);
 	for (i = 0; i < count; i++) {
 		struct page *p = &d->page[refs[i]];
@@ -194,7 +200,7 @@ static void rec_undo(struct client *c, struct lab_rec *e)
 	if ((e->notify & 1) && e->notify_offset < LAB_PAGE)
 		d->memory[(size_t)e->frame * LAB_PAGE + e->notify_offset] = 0;
 	if (e->notify & 2)
-		port_send(c->dom, e->notify_port);
+		port_release(c, e->notify_port);
 	locked = hub_trylock(&ld->grant_lock);
 	g = &ld->gref[e->ref];
 	if (e->used == 2 ? g->rw : g->ro) {

@@ -17,6 +17,8 @@ struct source {
 	void (*fn)(struct source *s, uint32_t events);
 };
 
+#define LAB_HELD 64 /* unmap notifications with a port, of one handle */
+
 /* One connection: a handle of a process, or a command line (kind CTL). */
 struct client {
 	struct source src;
@@ -29,6 +31,8 @@ struct client {
 	int recs_fd;        /* GNTTAB */
 	int waiting;        /* LAB_CREATE, LAB_DESTROY: the toolstack has it; else 0 */
 	uint16_t waiting_dom;
+	uint32_t nheld; /* ports its unmap notifications name: they outlive their handle */
+	uint16_t held[LAB_HELD];
 };
 
 enum page_state { PAGE_FREE, PAGE_SHARED, PAGE_ZOMBIE };
@@ -112,6 +116,9 @@ int port_alloc_unbound(uint16_t dom, uint16_t remote, uint64_t owner);
 int port_bind_interdomain(uint16_t dom, uint16_t rdom, uint32_t rport, uint64_t owner);
 int port_bind_virq(uint16_t dom, uint32_t virq, uint64_t owner);
 int port_close(uint16_t dom, uint32_t port);
+int port_hold(struct client *c, uint32_t port);
+void port_release(struct client *c, uint32_t port);
+void ports_release(struct client *c);
 void ports_close_owner(uint16_t dom, uint64_t owner);
 void ports_close_dom(uint16_t dom);
 int port_send(uint16_t dom, uint32_t port);

@@ -304,24 +304,31 @@ void *xengnttab_map_domain_grant_refs(xengnttab_handle *h, uint32_t count, uint3
 void *xengnttab_map_grant_ref_notify(xengnttab_handle *h, uint32_t domid, uint32_t ref, int prot,
 				     uint32_t notify_offset, evtchn_port_t notify_port)
 {
-	uint32_t page;
-	void *p = map(h, "gnttab.map", 1, &domid, 0, &ref, prot, &page);
+	uint8_t notify = (uint8_t)((notify_offset < LAB_PAGE ? 1 : 0) |
+				   (notify_port != (evtchn_port_t)-1 ? 2 : 0));
 	struct lab_rec *rec;
+	uint32_t page;
+	void *p;
+	int r = 0;
 
-	if (!p)
-		return NULL;
-	rec = &h->recs->rec[page];
-	rec->notify_offset = notify_offset;
-	rec->notify_port = notify_port;
-	rec->notify = (uint8_t)((notify_offset < LAB_PAGE ? 1 : 0) |
-				(notify_port != (evtchn_port_t)-1 ? 2 : 0));
-	if ((rec->notify & 1) &&
-	    !(prot & PROT_WRITE)) { /* as gntdev: the byte could not be cleared */
-		rec->notify = 0;
-		xengnttab_unmap(h, p, 1);
+	if ((notify & 1) && !(prot & PROT_WRITE)) { /* as gntdev: the byte could not be cleared */
 		errno = EINVAL;
 		return NULL;
 	}
+	p = map(h, "gnttab.map", 1, &domid, 0, &ref, prot, &page);
+	if (!p)
+		return NULL;
+	if (notify & 2)
+		r = lab_call3(&h->link, LAB_HOLD, notify_port, 0, 0);
+	if (r < 0) {
+		xengnttab_unmap(h, p, 1);
+		errno = -r;
+		return NULL;
+	}
+	rec = &h->recs->rec[page];
+	rec->notify_offset = notify_offset;
+	rec->notify_port = notify_port;
+	__atomic_store_n(&rec->notify, notify, __ATOMIC_RELEASE);
 	return p;
 }
 
@@ -347,7 +354,7 @@ int xengnttab_unmap(xengnttab_handle *h, void *start, uint32_t count)
 	unplace(page, count);
 	__atomic_fetch_sub(&h->mapped, count, __ATOMIC_RELAXED);
 	if (send)
-		lab_call3(&h->link, LAB_SEND, port, 0, 0);
+		lab_call3(&h->link, LAB_RELEASE, port, 0, 0);
 	lab_views_sweep(h->link.world);
 	return 0;
 }

@@ -25,7 +25,8 @@ enum lab_op {
 	LAB_BIND_INTERDOMAIN, /* remote domid, remote port -> port */
 	LAB_BIND_VIRQ,        /* virq -> port */
 	LAB_UNBIND,           /* port */
-	LAB_SEND,             /* port: event on a port of the caller's domain */
+	LAB_HOLD,             /* port: an unmap notification names it */
+	LAB_RELEASE,          /* port: event on it, and no longer named */
 	LAB_REAP,             /* domid: its last map went */
 	LAB_CREATE,           /* ctl: domid; data: name. 0 when it existed already, 1 when made */
 	LAB_DESTROY,          /* ctl, call: domid */
