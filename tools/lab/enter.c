@@ -101,6 +101,7 @@ static int babysit(pid_t pid, int hub, int sigfd)
 	}
 }
 
+/* Does not return once the command runs. */
 int lab_run(const struct lab_options *o, unsigned int dom, char **argv)
 {
 	int hub = lab_hub_open(o->dir), r, sigfd;
@@ -139,5 +140,8 @@ int lab_run(const struct lab_options *o, unsigned int dom, char **argv)
 		lab_error("cannot fork in the lab: %s", strerror(errno));
 		return LAB_EXIT_RUN;
 	}
-	return babysit(pid, hub, sigfd);
+	r = babysit(pid, hub, sigfd);
+	fflush(NULL);
+	_exit(r); /* not exit: LeakSanitizer cannot make its thread once our children's pid
+		   * namespace is another */
 }
