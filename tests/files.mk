@@ -61,7 +61,11 @@ xsp-evil.src := tests/evil/main.c tests/evil/guest.c tests/evil/ring_attacks.c t
 xsp-evil.deps := ring
 xsp-evil.pkgs := xenevtchn xengnttab xenstore
 # What the kit relies on about Xen, asked of the lab (tests/lab/test-platform.sh) and of real Xen.
-programs += world-test
+programs += world-test world-hold world-store
+world-store.src := tests/world/store.c
+world-store.libs := -lxenstore
+world-hold.src := tests/world/hold.c
+world-hold.libs := -lxenctrl -lxengnttab -lxenevtchn
 world-test.src := tests/world/world.c tests/world/evtchn.c tests/world/uring.c tests/world/grant.c \
 	tests/world/copy.c
 world-test.libs := -lxengnttab -lxenevtchn -lxenstore -luring
