@@ -7,7 +7,8 @@
 # system through its PV disk and back over NBD. In the middle the daemon is stopped and started.
 # Ends with what was verified; exit 0 only if all of it was. Leaves nothing behind.
 #
-#   B=build/release tools/run/run.sh [--keep]     --keep: leave the lab up at the end
+#   B=build/release tools/run/run.sh [--keep] [--seconds N]
+#     --keep: leave the lab up at the end       --seconds: of load in each guest (10)
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 TOP=$PWD
@@ -16,7 +17,16 @@ PATH=$B/bin:$PATH:/usr/sbin:/sbin
 size_mib=128
 seconds=10 # of load in each guest
 keep=
-[ "${1:-}" = --keep ] && keep=1
+while [ $# -gt 0 ]; do
+	case $1 in
+	--keep) keep=1 ;;
+	--seconds) seconds=${2:-0}; shift ;;
+	-h | --help) sed -n '3,13s/^# \{0,1\}//p' "tools/run/run.sh"; exit 0 ;;
+	*) echo "run.sh: unknown option '$1' (--keep, --seconds N)" >&2; exit 2 ;;
+	esac
+	shift
+done
+[ "$seconds" -ge 2 ] 2>/dev/null || { echo "run.sh: --seconds is a number from 2" >&2; exit 2; }
 
 if [ -t 1 ] && [ -z "${NO_COLOR:-}" ] && [ "${TERM:-dumb}" != dumb ]; then
 	tty=1 bold=$'\e[1m' red=$'\e[31m' green=$'\e[32m' dim=$'\e[2m' off=$'\e[0m'
@@ -209,6 +219,6 @@ fi
 say
 say "${bold}All verified${off} in $(since "$started"). ${dim}(lab: no hypervisor; figures say nothing about real Xen)${off}"
 say "Next:"
-say "  make xen-shell                             the same daemon on a real Xen 4.17, booted in QEMU"
-say "  ${B#"$TOP"/}/bin/xensplit lab up               a lab of your own; then: xensplit lab shell 1"
-say "  ${B#"$TOP"/}/bin/xensplit help attach          what may stand behind a disk"
+say "  make xen-shell                          the same daemon on a real Xen 4.17, booted in QEMU"
+say "  ${B#"$TOP"/}/bin/xensplit lab up            a lab of your own; then: xensplit lab shell 1"
+say "  ${B#"$TOP"/}/bin/xensplit help attach       what may stand behind a disk"

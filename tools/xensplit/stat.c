@@ -86,12 +86,12 @@ static void rate_row(struct table *t, const struct sample *s, double seconds, en
 	bool idle = !sample_requests(s);
 	char text[16];
 
-	table_cell(t, c, "%.0f", (double)s->rd_req / seconds);
-	table_cell(t, c, "%.0f", (double)s->wr_req / seconds);
-	table_cell(t, c, "%.1f", (double)s->rd_sect * 512 / 1e6 / seconds);
-	table_cell(t, c, "%.1f", (double)s->wr_sect * 512 / 1e6 / seconds);
-	table_cell(t, c, "%s", human_ns(text, xsp_hist_quantile(&all, 0.5)));
-	table_cell(t, c, "%s", human_ns(text, xsp_hist_quantile(&all, 0.99)));
+	table_cell(t, c, "%7.0f", (double)s->rd_req / seconds);
+	table_cell(t, c, "%7.0f", (double)s->wr_req / seconds);
+	table_cell(t, c, "%7.1f", (double)s->rd_sect * 512 / 1e6 / seconds);
+	table_cell(t, c, "%7.1f", (double)s->wr_sect * 512 / 1e6 / seconds);
+	table_cell(t, c, "%8s", human_ns(text, xsp_hist_quantile(&all, 0.5)));
+	table_cell(t, c, "%8s", human_ns(text, xsp_hist_quantile(&all, 0.99)));
 	if (idle) {
 		table_cell(t, DIM, "-");
 		table_cell(t, DIM, "-");
