@@ -62,7 +62,8 @@ static void tell(const char *text)
 {
 	if (ready_fd < 0)
 		return;
-	dprintf(ready_fd, "%s\n", text);
+	if (dprintf(ready_fd, "%s\n", text) < 0)
+		hub.stopping = true; /* `lab up` was interrupted */
 	close(ready_fd);
 	ready_fd = -1;
 }
@@ -194,17 +195,31 @@ static void namespaces_open(const char *which)
 	}
 }
 
+/* Serve until `until` (0: for ever) or until *stop; handles closing need answers. */
+static void serve(const bool *stop, uint64_t until)
+{
+	struct epoll_event e;
+
+	while (!*stop && (!until || lab_now_ns() < until)) {
+		int r = epoll_wait(hub.epfd, &e, 1, until ? 10 : -1);
+
+		if (r == 1)
+			((struct source *)e.data.ptr)->fn(e.data.ptr, e.events);
+		else if (r < 0 && errno != EINTR)
+			return;
+	}
+}
+
+/* The daemon gets five seconds to drain, with everything still there; then all ends. */
 static void shutdown_all(void)
 {
-	int i;
+	uint64_t until = lab_now_ns() + 5000000000u;
+	bool never = false;
 
-	if (hub.daemon > 0) {
+	if (hub.daemon > 0)
 		kill(hub.daemon, SIGTERM);
-		for (i = 0; i < 200 && hub.daemon > 0; i++) {
-			usleep(10000);
-			reap_children();
-		}
-	}
+	while (hub.daemon > 0 && lab_now_ns() < until)
+		serve(&never, lab_now_ns() + 20000000u);
 	domain_kill_processes(-1);
 	if (hub.xenstored > 0)
 		kill(hub.xenstored, SIGKILL);
@@ -239,7 +254,6 @@ static int start(void)
 
 int main(int argc, char **argv)
 {
-	struct epoll_event e;
 	int r;
 
 	if (argc != 9) {
@@ -263,13 +277,7 @@ int main(int argc, char **argv)
 		tell("the hub cannot start; see hub.log");
 		return 1;
 	}
-	while (!hub.stopping) {
-		r = epoll_wait(hub.epfd, &e, 1, -1);
-		if (r == 1)
-			((struct source *)e.data.ptr)->fn(e.data.ptr, e.events);
-		else if (r < 0 && errno != EINTR)
-			break;
-	}
+	serve(&hub.stopping, 0);
 	hub_log("the lab ends");
 	shutdown_all();
 	return 0;

@@ -22,6 +22,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -245,6 +246,30 @@ static int await_ready(int fd, char *text, size_t n)
 	return -1;
 }
 
+/* Until the daemon's control socket takes connections. */
+static int await_daemon(const char *dir, const char *bindir)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	char path[4200];
+	int i, fd, r = -1;
+
+	snprintf(path, sizeof(path), "%s/xensplitd", bindir);
+	if (access(path, X_OK))
+		return 0; /* the hub's log says that there is none */
+	if (snprintf(a.sun_path, sizeof(a.sun_path), "%s/xensplitd.sock", dir) >=
+	    (int)sizeof(a.sun_path))
+		return -1;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	for (i = 0; fd >= 0 && r && i < 500; i++) {
+		r = connect(fd, (struct sockaddr *)&a, sizeof(a));
+		if (r)
+			usleep(10000);
+	}
+	if (fd >= 0)
+		close(fd);
+	return r;
+}
+
 int lab_up(const struct lab_options *o)
 {
 	char labdir[4096], bindir[4096], text[256];
@@ -286,6 +311,9 @@ int lab_up(const struct lab_options *o)
 		lab_error("%s (in %s)", text, o->dir);
 		return LAB_EXIT_FAIL;
 	}
+	if (!o->no_daemon && await_daemon(o->dir, bindir))
+		fprintf(stderr, "lab: xensplitd does not answer yet; see %s/xensplitd.log\n",
+			o->dir);
 	printf("lab: up in %s: Dom0 and %u guest%s\n", o->dir, o->guests,
 	       o->guests == 1 ? "" : "s");
 	return LAB_EXIT_OK;

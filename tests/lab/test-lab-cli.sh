@@ -1,0 +1,106 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# The lab's command line: up, run, status, down; exit codes, signals, a killed hub, no leftovers, and
+# all of it as an unprivileged user.
+# quick
+# timeout: 120
+# configs: release asan
+. "$TOP/tests/lab/lab.sh"
+
+code() { # WHAT CODE COMMAND...
+	local what=$1 want=$2 rc
+	shift 2
+	"$@" >"$T/out" 2>"$T/err" </dev/null
+	rc=$?
+	[ $rc = "$want" ] && echo "ok: $what" || { fail "$what: exit $rc, not $want"; cat "$T/out" "$T/err"; }
+}
+# Processes of this lab, by what they were started with. A lab's own pid namespace shows here too.
+ours() { grep -lzs "^XENSPLIT_LAB=$XENSPLIT_LAB\$" /proc/[0-9]*/environ | grep -v "/proc/$$/" | wc -l; }
+before=$(ours)
+
+code "help" 0 lab --help
+check "help has examples" grep -q Examples "$T/out"
+code "no command" 2 lab
+code "unknown command" 2 lab fly
+code "run without a lab" 125 lab run 1 -- true
+check "says what to do" grep -q "lab up" "$T/err"
+code "status without a lab" 1 lab status
+code "down without a lab" 0 lab down
+code "a directory too long" 2 lab up --dir "/tmp/$(printf 'x%.0s' {1..90})"
+
+code "up" 0 lab up --guests 1
+check "says what is up" grep -q "Dom0 and 1 guest" "$T/out"
+code "up twice" 1 lab up
+check "says that it is up" grep -q "already" "$T/err"
+
+code "a command's exit code" 7 lab run 1 -- sh -c 'exit 7'
+code "a command that is killed" 137 lab run 1 -- sh -c 'kill -9 $$'
+code "no such command" 127 lab run 1 -- no-such-command
+code "a file that is no command" 126 lab run 1 -- /etc/passwd
+code "a missing command" 2 lab run 1
+code "a bad domid" 2 lab run 256 -- true
+code "a bad domid" 2 lab run x -- true
+same "stdin and stdout" "$(echo hello | lab run 1 -- tr a-z A-Z)" HELLO
+same "the directory stays" "$(cd /usr/lib && lab run 1 -- pwd)" /usr/lib
+same "options after the command are its own" "$(lab run 1 -- echo --json --dir x)" "--json --dir x"
+same "identity" "$(lab run 1 -- sh -c 'echo $XENSPLIT_DOM $XENSPLIT_LAB')" "1 $XENSPLIT_LAB"
+same "run in a run" "$(lab run 0 -- "${LAB[@]}" run 1 -- xenstore-read name)" guest1
+same "a domain is made by its first run" "$(lab run 5 --name five -- xenstore-read name)" five
+"${LAB[@]}" run 1 -- sh -c 'trap "echo got; exit 3" TERM; echo up; while :; do sleep 0.05; done' >"$T/trap" &
+pid=$!
+until_true 5 grep -q up "$T/trap"
+kill -TERM $pid
+wait $pid
+same "SIGTERM goes on to the command, its code comes back" "$? $(tail -n 1 "$T/trap")" "3 got"
+"${LAB[@]}" run 1 -- sleep 1000 &
+pid=$!
+until_true 5 eval 'lab run 0 -- pgrep -x sleep >/dev/null'
+kill -9 $pid
+check "with a killed run its command goes" until_true 5 eval '! lab run 0 -- pgrep -x sleep >/dev/null'
+"${LAB[@]}" run 5 -- sh -c 'sleep 1000 & setsid sleep 1000 & wait' &
+pid=$!
+until_true 5 eval '[ "$(lab run 0 -- pgrep -cx sleep)" = 2 ]'
+code "destroy" 0 lab destroy 5
+wait $pid
+same "destroy ends the domain's processes" "$?" 137
+check "all of them" eval '! lab run 0 -- pgrep -x sleep'
+code "destroy twice" 1 lab destroy 5
+
+code "status" 0 lab status
+check "is a table" grep -q "guest1 *running" "$T/out"
+code "status --json" 0 lab status --json
+check "is JSON" eval 'python3 -c "import json,sys; json.load(sys.stdin)" <"$T/out"'
+
+# the hub is killed: everything goes with it, and the next lab starts clean
+hub=$(python3 -c 'import json,sys; print(json.load(sys.stdin)["pid"])' <"$T/out")
+"${LAB[@]}" run 1 -- sleep 1000 &
+pid=$!
+until_true 5 eval 'lab run 0 -- pgrep -x sleep >/dev/null'
+kill -9 "$hub"
+wait $pid
+same "run ends with the lab" "$?" 137
+check "no process is left" until_true 5 eval '[ "$(ours)" -le "$before" ]'
+code "status after a crash" 1 lab status
+code "up after a crash" 0 lab up --guests 1
+same "with a working store" "$(lab run 1 -- xenstore-read name)" guest1
+code "down" 0 lab down
+check "the directory is gone" [ ! -e "$XENSPLIT_LAB" ]
+check "no process is left" until_true 5 eval '[ "$(ours)" -le "$before" ]'
+
+# as anybody
+if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
+	home=$(mktemp -d /tmp/xsp-any.XXXXXX)
+	chown 65534:65534 "$home"
+	any() { env XENSPLIT_LAB="$home/lab" setpriv --reuid 65534 --regid 65534 --clear-groups "$@"; }
+	if any test -x "$B/bin/xensplit-lab-hub"; then
+		code "up as nobody" 0 any "${LAB[@]}" up --guests 1 --no-daemon
+		same "run as nobody" "$(any "${LAB[@]}" run 1 -- xenstore-read name)" guest1
+		check "world-test as nobody, Dom0" eval \
+			'any "${LAB[@]}" run 1 -- world-test guest 0 n >"$T/g" & any "${LAB[@]}" run 0 -- world-test dom0 1 n'
+		code "down as nobody" 0 any "${LAB[@]}" down
+	else
+		echo "skipped: this checkout is not readable for others"
+	fi
+	rm -rf "$home"
+fi
+[ $failures = 0 ]
