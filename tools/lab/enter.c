@@ -68,7 +68,7 @@ static void child(const struct lab_options *o, unsigned int dom, char **argv, co
 		_exit(LAB_EXIT_RUN);
 	}
 	lab_env_set(o->dir, labdir, bindir, dom);
-	if (cwd && chdir(cwd) < 0 && chdir("/") < 0)
+	if (chdir(cwd) < 0 && chdir("/") < 0)
 		_exit(LAB_EXIT_RUN);
 	signal(SIGPIPE, SIG_DFL); /* ignored by us; that is not for the command to inherit */
 	execvp(argv[0], argv);
@@ -105,7 +105,7 @@ static int babysit(pid_t pid, int hub, int sigfd)
 int lab_run(const struct lab_options *o, unsigned int dom, char **argv)
 {
 	int hub = lab_hub_open(o->dir), r, sigfd;
-	char *cwd = getcwd(NULL, 0);
+	char cwd[4096];
 	sigset_t set, old;
 	pid_t self, pid;
 
@@ -120,6 +120,8 @@ int lab_run(const struct lab_options *o, unsigned int dom, char **argv)
 				      : strerror(-r));
 		return LAB_EXIT_RUN;
 	}
+	if (!getcwd(cwd, sizeof(cwd)))
+		strcpy(cwd, "/");
 	sigfillset(&set);
 	sigdelset(&set, SIGTSTP);
 	sigdelset(&set, SIGTTIN);
@@ -135,7 +137,6 @@ int lab_run(const struct lab_options *o, unsigned int dom, char **argv)
 	pid = fork();
 	if (pid == 0)
 		child(o, dom, argv, cwd, &old, self);
-	free(cwd);
 	if (pid < 0) {
 		lab_error("cannot fork in the lab: %s", strerror(errno));
 		return LAB_EXIT_RUN;
