@@ -16,6 +16,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "common/lab/event.h"
+
 #define ANSWERED (-0x10000)
 
 int client_reply(struct client *c, struct lab_msg *m, const void *data, const int *fds, int nfds)
@@ -48,6 +50,7 @@ static void client_release(struct client *c)
 	case LAB_KIND_EVTCHN:
 		ports_close_owner(c->dom, LAB_OWNER(c->slot, c->gen));
 		evh_free(c->slot);
+		lab_event_wake(c->evfd); /* a reader of a dead domain's handle */
 		close(c->evfd);
 		break;
 	case LAB_KIND_GNTSHR:

@@ -72,6 +72,8 @@ int xengnttab_grant_copy(xengnttab_handle *h, uint32_t count, xengnttab_grant_co
 	int err = lab_fault("gnttab.copy", ENOMEM);
 	uint32_t i;
 
+	if (!err && !lab_link_alive(&h->link))
+		err = ENODEV;
 	for (i = 0; i < count && !err; i++) {
 		prefetch(h, &segs[i]);
 		if (!sound(&segs[i]))

@@ -77,7 +77,8 @@ int domain_create(uint16_t id, const char *name, bool with_store)
 	memset(ld->port, 0, sizeof(ld->port));
 	for (i = 0; i < 2; i++)
 		ld->gref[i].entry = LAB_ENTRY(LAB_GTF_PERMIT, 0, i);
-	lab_mutex_init(&ld->grant_lock);
+	if (!ld->gen)
+		lab_mutex_init(&ld->grant_lock);
 	ld->maps = ld->recount = 0;
 	ld->created_ns = lab_now_ns();
 	if (getrandom(ld->uuid, sizeof(ld->uuid), 0) != sizeof(ld->uuid))

@@ -92,15 +92,18 @@ static inline bool lab_event_drain(int evfd)
 }
 
 /*
- * The next port, or -EAGAIN when there is none, -EFBIG after an overflow. An fd found readable
+ * The next port, or -EAGAIN when there is none, -EFBIG after an overflow, -ENODEV when the queue is
+ * no longer handle `gen`'s (its domain died). An fd found readable
  * though the FIFO is empty is a token whose writer was slower than we were: drained here.
  */
-static inline int lab_event_pop(struct lab_evh *h, int evfd)
+static inline int lab_event_pop(struct lab_evh *h, uint32_t gen, int evfd)
 {
 	int r;
 
 	lab_lock(&h->lock);
-	if (h->overflow) {
+	if (h->gen != gen) {
+		r = -ENODEV;
+	} else if (h->overflow) {
 		r = -EFBIG;
 	} else if (h->prod == h->cons) {
 		lab_event_drain(evfd);

@@ -35,15 +35,20 @@ bool hub_trylock(pthread_mutex_t *m)
 int evh_alloc(uint32_t *gen)
 {
 	struct lab_evh *h;
+	bool locked;
 	uint32_t i;
 
 	for (i = 0; i < LAB_EVHS; i++) {
 		if (hub.evfd[i] != -1)
 			continue;
 		h = &hub.shm->evh[i];
-		lab_mutex_init(&h->lock);
+		if (!h->gen) /* once: a late notifier of the slot's last user may be in the lock */
+			lab_mutex_init(&h->lock);
+		locked = hub_trylock(&h->lock);
 		h->gen++;
 		h->prod = h->cons = h->overflow = 0;
+		if (locked)
+			lab_unlock(&h->lock);
 		*gen = h->gen;
 		hub.evfd[i] = -2; /* taken; the caller puts the eventfd in */
 		return (int)i;

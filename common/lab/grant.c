@@ -203,7 +203,7 @@ static void rec_undo(struct client *c, struct lab_rec *e)
 		port_release(c, e->notify_port);
 	locked = hub_trylock(&ld->grant_lock);
 	g = &ld->gref[e->ref];
-	if (e->used == 2 ? g->rw : g->ro) {
+	if (e->used && (e->used == 2 ? g->rw : g->ro)) {
 		*(e->used == 2 ? &g->rw : &g->ro) -= 1;
 		ld->maps--;
 	}

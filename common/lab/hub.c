@@ -271,6 +271,11 @@ int main(int argc, char **argv)
 	umask(077);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	namespaces_open(argv[7]);
+	if (getrlimit(RLIMIT_NOFILE, &hub.nofile) == 0) { /* two fds a handle */
+		struct rlimit most = {hub.nofile.rlim_max, hub.nofile.rlim_max};
+
+		setrlimit(RLIMIT_NOFILE, &most);
+	}
 	r = start();
 	if (r) {
 		hub_log("cannot start: %s", strerror(-r));

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #include "common/lab/proto.h"
@@ -74,7 +75,8 @@ struct hub {
 	int toolstack_fd;
 	uint32_t xsd_port; /* of Dom0's kernel, for xenstored */
 	bool stopping;
-	int outer_pid; /* its pid outside its namespace */
+	struct rlimit nofile; /* as it was: the children's */
+	int outer_pid;        /* its pid outside its namespace */
 };
 
 extern struct hub hub;

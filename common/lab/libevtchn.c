@@ -190,7 +190,7 @@ xenevtchn_port_or_error_t xenevtchn_pending(xenevtchn_handle *h)
 	if (err)
 		return fail(err);
 	for (;;) {
-		r = lab_event_pop(h->evh, h->fd);
+		r = lab_event_pop(h->evh, h->link.gen, h->fd);
 		if (r >= 0)
 			return r;
 		if (r != -EAGAIN || (fcntl(h->fd, F_GETFL) & O_NONBLOCK))

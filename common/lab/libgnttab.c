@@ -168,7 +168,7 @@ static bool unmap_one(struct xengntdev_handle *h, struct lab_rec *rec)
 	bool last = false;
 
 	grant_lock(d);
-	if (d->gen == rec->gen) {
+	if (d->gen == rec->gen && rec->used) { /* else the hub was here: our own domain died */
 		uint64_t clear = 0;
 
 		*(rec->used == 2 ? &g->rw : &g->ro) -= 1;
@@ -252,6 +252,8 @@ static void *map(struct xengntdev_handle *h, const char *name, uint32_t count,
 
 	if (!r && count == 0)
 		r = -EINVAL;
+	if (!r && !lab_link_alive(&h->link))
+		r = -ENODEV;
 	if (!r)
 		r = reserve(h, count, &page);
 	if (r) {

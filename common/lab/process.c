@@ -28,6 +28,7 @@ static void child_setup(const char *log, bool xsd)
 
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+	setrlimit(RLIMIT_NOFILE, &hub.nofile);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	setsid();
 	lab_env_set(hub.dir, hub.labdir, hub.bindir, 0);

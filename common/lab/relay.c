@@ -171,7 +171,7 @@ static void relay_event(struct source *s, uint32_t events)
 	int port;
 
 	(void)events;
-	while ((port = lab_event_pop(h, s->fd)) > 0) {
+	while ((port = lab_event_pop(h, r->gen, s->fd)) > 0) {
 		struct lab_port *p = &hub.shm->dom[r->domain->id].port[port];
 
 		relay_pump(r);

@@ -178,6 +178,8 @@ int lab_link_open(struct lab_link *l, enum lab_kind kind, int *fd, bool cloexec)
 		l->gen = m.arg[1];
 		l->world = world_get(fds[0]);
 		r = l->world ? 0 : -EPROTO;
+		if (!r)
+			l->dom_gen = l->world->shm->dom[l->dom].gen;
 	}
 	if (r) {
 		if (fds[1] >= 0)
@@ -190,6 +192,14 @@ int lab_link_open(struct lab_link *l, enum lab_kind kind, int *fd, bool cloexec)
 	if (fd && fds[1] >= 0 && !cloexec)
 		fcntl(fds[1], F_SETFD, 0);
 	return 0;
+}
+
+bool lab_link_alive(const struct lab_link *l)
+{
+	const struct lab_dom *d = &l->world->shm->dom[l->dom];
+
+	return __atomic_load_n(&d->state, __ATOMIC_ACQUIRE) == LAB_DOM_ALIVE &&
+	       d->gen == l->dom_gen;
 }
 
 void lab_link_close(struct lab_link *l)

@@ -36,6 +36,7 @@ struct lab_link {
 	int fd;
 	pid_t pid; /* who opened it: after a fork only close is allowed */
 	uint16_t dom;
+	uint32_t dom_gen;
 	uint32_t slot, gen;
 	pthread_mutex_t lock; /* one request at a time */
 	struct lab_world *world;
@@ -46,6 +47,9 @@ struct lab_link {
  * came along (eventfd, map records) or -1. cloexec: as the handle was asked to be. 0 or -errno.
  */
 int lab_link_open(struct lab_link *l, enum lab_kind kind, int *fd, bool cloexec);
+
+/* Whether the domain that the handle was opened in still lives. */
+bool lab_link_alive(const struct lab_link *l);
 
 /* Let go of all the handle held, wait until the hub has done so, disconnect. */
 void lab_link_close(struct lab_link *l);
