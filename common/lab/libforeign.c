@@ -17,10 +17,9 @@ xenforeignmemory_handle *xenforeignmemory_open(struct xentoollog_logger *logger,
 {
 	(void)logger;
 	(void)flags;
-	if (!getenv("XENSPLIT_LAB")) {
-		errno = ENOENT;
+	errno = getenv("XENSPLIT_LAB") ? lab_fault("foreign.open", ENOENT) : ENOENT;
+	if (errno)
 		return NULL;
-	}
 	return calloc(1, sizeof(xenforeignmemory_handle));
 }
 
