@@ -107,6 +107,82 @@ static int synopsis(void)
 	return EXIT_OK;
 }
 
+/* --- the man page ------------------------------------------------------------------------------
+ */
+
+/* Text for roff: no escapes and no requests in it, "-" as it is typed. */
+static void roff_text(const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		if ((text[i] == '.' || text[i] == '\'') && (!i || text[i - 1] == '\n'))
+			fputs("\\&", stdout);
+		if (text[i] == '-')
+			fputs("\\-", stdout);
+		else if (text[i] == '\\')
+			fputs("\\e", stdout);
+		else
+			putchar(text[i]);
+	}
+}
+
+static void roff_block(const char *text)
+{
+	puts(".PP\n.nf");
+	roff_text(text, strlen(text));
+	puts(".fi");
+}
+
+static void roff_options(const struct option_def *o)
+{
+	for (; o->name; o++) {
+		bool optional = o->arg && o->arg[0] == '[';
+
+		printf(".TP\n\\fB");
+		if (o->letter)
+			printf("\\-%c\\fR, \\fB", o->letter);
+		printf("\\-\\-");
+		roff_text(o->name, strlen(o->name));
+		if (optional)
+			printf("\\fR[=\\fI%.*s\\fR]\n", (int)strlen(o->arg) - 2, o->arg + 1);
+		else if (o->arg)
+			printf("\\fR=\\fI%s\\fR\n", o->arg);
+		else
+			puts("\\fR");
+		roff_text(o->help, strlen(o->help));
+		putchar('\n');
+	}
+}
+
+static void roff_examples(const char *line)
+{
+	puts(".PP\n.nf");
+	for (; line && *line; line = strchr(line, '\n') + 1) {
+		fputs("    xensplit ", stdout);
+		roff_text(line, strcspn(line, "\n"));
+		putchar('\n');
+	}
+	puts(".fi");
+}
+
+/* What docs/man/xensplit.1.in has in place of @COMMANDS@. */
+static int roff(void)
+{
+	puts(".SH OPTIONS\nBefore or after the command.");
+	roff_options(global_options);
+	puts(".SH COMMANDS");
+	for (const struct command *c = commands; c->name; c++) {
+		printf(".SS xensplit %s%s%s\n", c->name, c->args ? " " : "",
+		       c->args ? c->args : "");
+		roff_text(c->summary, strlen(c->summary));
+		puts(".");
+		if (c->about)
+			roff_block(c->about);
+		roff_options(c->options);
+		roff_examples(c->examples);
+	}
+	return EXIT_OK;
+}
+
 int cmd_help(struct call *call)
 {
 	const struct command *cmd;
@@ -118,6 +194,8 @@ int cmd_help(struct call *call)
 	}
 	if (!strcmp(call->args[0], "synopsis"))
 		return synopsis();
+	if (!strcmp(call->args[0], "roff"))
+		return roff();
 	cmd = find_command(call->args[0]);
 	if (cmd) {
 		help_command(cmd);
