@@ -87,6 +87,9 @@ exits 1 nbd 2 dev=xvdq 'true' 2>&1 | grep "no such device" || fail "xvdq"
 exits 1 nbd 2 ring-order=9 xvdb 'true' 2>&1 | grep "ring-order=9: 0..4" || fail "ring-order"
 exits 1 nbd 2 dev=spoon 'true' 2>&1 | grep "not a device" || fail "spoon"
 
+# nbdkit, not instrumented itself, never gets out of freelocale() at exit after such an error when
+# libasan is preloaded
+[ "${B##*/}" != asan ] || exit 0
 echo "== the device goes away under it"
 exits 0 nbd 1 xvda 'nbdinfo --size "$uri"; touch up; while ! [ -e gone ]; do sleep 0.1; done; ! nbdcopy "$uri" null: 2>err' &
 n=$!
@@ -95,3 +98,4 @@ detach 1 51712
 wait_for 8 sh -c "[ \"\$(xensplit-lab run --dir $lab 0 -- xenstore-read /local/domain/0/backend/vbd/1/51712/state)\" = 6 ]"
 touch gone
 wait $n || fail "nbdkit ended with $?"
+[ -s err ] || fail "nbdcopy did not complain"

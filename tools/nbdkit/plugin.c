@@ -44,6 +44,7 @@ static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t room; /* completions were taken: submit again */
 	unsigned int waiting_for_room;
+	bool said_dead;
 } x = { .lock = PTHREAD_MUTEX_INITIALIZER, .room = PTHREAD_COND_INITIALIZER, .stop_fd = -1 };
 
 /* --- completions ------------------------------------------------------------------------------- */
@@ -114,6 +115,7 @@ static int perform(enum xsp_disk_op op, const char *what, void *buf, uint32_t by
 	uint32_t at = 0;
 	const char *why = NULL;
 	int error = 0, dead;
+	bool first;
 
 	pthread_mutex_lock(&x.lock);
 	do {
@@ -126,17 +128,19 @@ static int perform(enum xsp_disk_op op, const char *what, void *buf, uint32_t by
 	while (c.left)
 		pthread_cond_wait(&c.done, &x.lock);
 	dead = xsp_disk_error(x.disk, &why);
+	first = dead && !x.said_dead;
+	x.said_dead |= first;
 	pthread_mutex_unlock(&x.lock);
 	pthread_cond_destroy(&c.done);
 	if (!error)
 		error = c.error;
 	if (!error)
 		return 0;
-	if (dead)
-		nbdkit_error("%s: %s", x.dev, why);
-	else
+	if (!dead)
 		nbdkit_error("%s: %s of %u bytes at %llu: %s", x.dev, what, bytes,
 			     (unsigned long long)offset, strerror(-error));
+	else if (first) /* once: every request to come will fail */
+		nbdkit_error("%s: %s", x.dev, why);
 	nbdkit_set_error(error == -ENODEV || error == -EPROTO ? ESHUTDOWN : -error);
 	return -1;
 }
