@@ -19,7 +19,7 @@ static struct lab_port *port_of(uint16_t dom, uint32_t port)
 }
 
 /* A client stopped inside the lock must not stop the hub: after a second it goes on without. */
-bool hub_trylock(pthread_mutex_t *m)
+bool hub_trylock(pthread_mutex_t *m, bool *died)
 {
 	struct timespec t;
 	int r;
@@ -27,7 +27,8 @@ bool hub_trylock(pthread_mutex_t *m)
 	clock_gettime(CLOCK_REALTIME, &t);
 	t.tv_sec++;
 	r = pthread_mutex_timedlock(m, &t);
-	if (r == EOWNERDEAD)
+	*died = r == EOWNERDEAD;
+	if (*died)
 		pthread_mutex_consistent(m);
 	return r == 0 || r == EOWNERDEAD;
 }
@@ -35,7 +36,7 @@ bool hub_trylock(pthread_mutex_t *m)
 int evh_alloc(uint32_t *gen)
 {
 	struct lab_evh *h;
-	bool locked;
+	bool locked, died;
 	uint32_t i;
 
 	for (i = 0; i < LAB_EVHS; i++) {
@@ -44,7 +45,7 @@ int evh_alloc(uint32_t *gen)
 		h = &hub.shm->evh[i];
 		if (!h->gen) /* once: a late notifier of the slot's last user may be in the lock */
 			lab_mutex_init(&h->lock);
-		locked = hub_trylock(&h->lock);
+		locked = hub_trylock(&h->lock, &died);
 		h->gen++;
 		h->prod = h->cons = h->overflow = 0;
 		if (locked)

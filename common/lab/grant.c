@@ -11,12 +11,22 @@
 #include <string.h>
 #include <sys/mman.h>
 
+/* As hub_trylock; a holder that was killed may have left counts that its records don't bear out. */
+static bool grants_lock(struct lab_dom *ld)
+{
+	bool died, locked = hub_trylock(&ld->grant_lock, &died);
+
+	if (died)
+		ld->recount = 1;
+	return locked;
+}
+
 /* End foreign access unless mapped. Like gnttab_end_foreign_access_ref, whose entry stays if so. */
 static bool end_access(uint16_t dom, uint32_t ref)
 {
 	struct lab_dom *ld = &hub.shm->dom[dom];
 	struct lab_gref *g = &ld->gref[ref];
-	bool locked = hub_trylock(&ld->grant_lock), free_now = g->ro + g->rw == 0;
+	bool locked = grants_lock(ld), free_now = g->ro + g->rw == 0;
 
 	if (free_now)
 		__atomic_store_n(&g->entry, 0, __ATOMIC_RELEASE);
@@ -136,7 +146,7 @@ void grant_client_gone(struct client *c)
 void grant_domain_gone(struct domain *d)
 {
 	struct lab_dom *ld = &hub.shm->dom[d->id];
-	bool locked = hub_trylock(&ld->grant_lock);
+	bool locked = grants_lock(ld);
 	uint32_t i;
 
 	for (i = 0; i < LAB_GREFS; i++)
@@ -153,7 +163,21 @@ static struct lab_recs *recs_map(const struct client *c)
 	return p == MAP_FAILED ? NULL : p;
 }
 
-/* Somebody was killed between a record and its count: take the counts from the records. */
+static void flags_of_counts(struct lab_gref *g)
+{
+	uint64_t e = g->entry & ~(uint64_t)(LAB_GTF_READING | LAB_GTF_WRITING);
+
+	if (g->ro || g->rw)
+		e |= LAB_GTF_READING;
+	if (g->rw)
+		e |= LAB_GTF_WRITING;
+	__atomic_store_n(&g->entry, e, __ATOMIC_RELEASE);
+}
+
+/*
+ * Under grant_lock: somebody was killed between a record and its count, so take the counts from the
+ * records. The dead one's are among them still; they are undone like any others.
+ */
 static void recount(uint16_t dom)
 {
 	struct lab_dom *ld = &hub.shm->dom[dom];
@@ -181,6 +205,23 @@ static void recount(uint16_t dom)
 		if (r)
 			munmap(r, sizeof(*r));
 	}
+	for (i = 0; i < LAB_GREFS; i++)
+		flags_of_counts(&ld->gref[i]);
+}
+
+static void recount_if_needed(uint16_t dom)
+{
+	struct lab_dom *ld = &hub.shm->dom[dom];
+	bool locked;
+
+	if (ld->state == LAB_DOM_FREE)
+		return;
+	locked = grants_lock(ld);
+	if (ld->recount)
+		recount(dom);
+	if (locked)
+		lab_unlock(&ld->grant_lock);
+	domain_reap(dom);
 }
 
 static void rec_undo(struct client *c, struct lab_rec *e)
@@ -189,7 +230,6 @@ static void rec_undo(struct client *c, struct lab_rec *e)
 	struct lab_gref *g;
 	struct domain *d;
 	bool locked;
-	uint64_t entry;
 
 	if (e->dom >= LAB_DOMS || e->ref >= LAB_GREFS || e->frame >= LAB_GREFS)
 		return;
@@ -201,21 +241,16 @@ static void rec_undo(struct client *c, struct lab_rec *e)
 		d->memory[(size_t)e->frame * LAB_PAGE + e->notify_offset] = 0;
 	if (e->notify & 2)
 		port_release(c, e->notify_port);
-	locked = hub_trylock(&ld->grant_lock);
+	locked = grants_lock(ld);
+	if (ld->recount)
+		recount(e->dom);
 	g = &ld->gref[e->ref];
 	if (e->used && (e->used == 2 ? g->rw : g->ro)) {
 		*(e->used == 2 ? &g->rw : &g->ro) -= 1;
 		ld->maps--;
+		flags_of_counts(g);
 	}
-	entry = g->entry;
-	if (!g->rw)
-		entry &= ~(uint64_t)LAB_GTF_WRITING;
-	if (!g->rw && !g->ro)
-		entry &= ~(uint64_t)LAB_GTF_READING;
-	__atomic_store_n(&g->entry, entry, __ATOMIC_RELEASE);
 	e->used = 0;
-	if (ld->recount)
-		recount(e->dom);
 	if (locked)
 		lab_unlock(&ld->grant_lock);
 	domain_reap(e->dom);
@@ -236,4 +271,6 @@ void grant_maps_gone(struct client *c)
 		if (r->rec[i].used)
 			rec_undo(c, &r->rec[i]);
 	munmap(r, sizeof(*r));
+	for (i = 0; i < LAB_DOMS; i++)
+		recount_if_needed((uint16_t)i);
 }

@@ -55,14 +55,15 @@ static int ensure(int hub, unsigned int dom, const char *name)
 }
 
 static void child(const struct lab_options *o, unsigned int dom, char **argv, const char *cwd,
-		  const sigset_t *old, pid_t parent)
+		  const sigset_t *old, int alive)
 {
+	struct pollfd p = {.fd = alive, .events = POLLIN};
 	char labdir[4096], bindir[4096];
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	sigprocmask(SIG_SETMASK, old, NULL);
-	if (getppid() != parent && getppid() != 0)
-		_exit(LAB_EXIT_RUN); /* `run` was killed before the line above */
+	if (poll(&p, 1, 0) != 0) /* `run` was killed before the line above; getppid() is 0 anyway */
+		_exit(LAB_EXIT_RUN);
 	if (lab_env_dirs(labdir, bindir, sizeof(labdir))) {
 		lab_error("the lab's libraries are not beside this program; run make");
 		_exit(LAB_EXIT_RUN);
@@ -107,7 +108,8 @@ int lab_run(const struct lab_options *o, unsigned int dom, char **argv)
 	int hub = lab_hub_open(o->dir), r, sigfd;
 	char cwd[4096];
 	sigset_t set, old;
-	pid_t self, pid;
+	int alive[2]; /* hangs up when we die */
+	pid_t pid;
 
 	if (hub < 0) {
 		lab_error("no lab is up in %s; start one with: xensplit lab up", o->dir);
@@ -133,10 +135,15 @@ int lab_run(const struct lab_options *o, unsigned int dom, char **argv)
 		lab_error("cannot enter the lab: %s", strerror(-r));
 		return LAB_EXIT_RUN;
 	}
-	self = getpid();
+	if (pipe2(alive, O_CLOEXEC) < 0) {
+		lab_error("no pipe: %s", strerror(errno));
+		return LAB_EXIT_RUN;
+	}
 	pid = fork();
-	if (pid == 0)
-		child(o, dom, argv, cwd, &old, self);
+	if (pid == 0) {
+		close(alive[1]);
+		child(o, dom, argv, cwd, &old, alive[0]);
+	}
 	if (pid < 0) {
 		lab_error("cannot fork in the lab: %s", strerror(errno));
 		return LAB_EXIT_RUN;

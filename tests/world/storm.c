@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Processes to be killed at any moment, and those that must not notice.
+ * world-storm echo PEER N: N ports on one handle, says them, answers every event for ever.
+ * world-storm ping PEER PORT ROUNDS: an event and its answer, ROUNDS times; 1 if one is lost.
+ * world-storm flood PEER PORT: notifies without pause.
+ * world-storm maps PEER REF..: maps and unmaps without pause.
+ */
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <xenevtchn.h>
+#include <xengnttab.h>
+
+static int echo(uint32_t peer, int n)
+{
+	xenevtchn_handle *x = xenevtchn_open(NULL, 0);
+	int i, port;
+
+	for (i = 0; i < n; i++)
+		printf("%d ", xenevtchn_bind_unbound_port(x, peer));
+	printf("ready\n");
+	fflush(stdout);
+	while ((port = xenevtchn_pending(x)) >= 0) {
+		xenevtchn_unmask(x, (evtchn_port_t)port);
+		xenevtchn_notify(x, (evtchn_port_t)port);
+	}
+	return 1;
+}
+
+static int ping(uint32_t peer, uint32_t rport, int rounds)
+{
+	xenevtchn_handle *x = xenevtchn_open(NULL, 0);
+	int port = xenevtchn_bind_interdomain(x, peer, rport), i, got;
+	struct pollfd p = {.fd = xenevtchn_fd(x), .events = POLLIN};
+
+	xenevtchn_unmask(x, (evtchn_port_t)xenevtchn_pending(x));
+	for (i = 0; i < rounds; i++) {
+		xenevtchn_notify(x, (evtchn_port_t)port);
+		if (poll(&p, 1, 5000) != 1) {
+			printf("event %d was lost\n", i);
+			return 1;
+		}
+		got = xenevtchn_pending(x);
+		if (got != port) {
+			printf("event %d is of port %d\n", i, got);
+			return 1;
+		}
+		xenevtchn_unmask(x, (evtchn_port_t)got);
+	}
+	xenevtchn_close(x);
+	return 0;
+}
+
+static int flood(uint32_t peer, uint32_t rport)
+{
+	xenevtchn_handle *x = xenevtchn_open(NULL, 0);
+	int port = xenevtchn_bind_interdomain(x, peer, rport);
+
+	while (xenevtchn_notify(x, (evtchn_port_t)port) == 0)
+		;
+	return 1;
+}
+
+static int maps(uint32_t peer, int n, char **arg)
+{
+	xengnttab_handle *g = xengnttab_open(NULL, 0);
+	uint32_t refs[16];
+	int i;
+	void *p;
+
+	for (i = 0; i < n && i < 16; i++)
+		refs[i] = (uint32_t)atoi(arg[i]);
+	for (i = 0;; i++) {
+		p = xengnttab_map_domain_grant_refs(g, (uint32_t)(1 + i % n), peer, refs,
+						    i & 1 ? PROT_READ : PROT_READ | PROT_WRITE);
+		if (!p || xengnttab_unmap(g, p, (uint32_t)(1 + i % n)))
+			return 1;
+	}
+}
+
+int main(int argc, char **argv)
+{
+	uint32_t peer = argc > 2 ? (uint32_t)atoi(argv[2]) : 0;
+
+	if (argc == 4 && !strcmp(argv[1], "echo"))
+		return echo(peer, atoi(argv[3]));
+	if (argc == 5 && !strcmp(argv[1], "ping"))
+		return ping(peer, (uint32_t)atoi(argv[3]), atoi(argv[4]));
+	if (argc == 4 && !strcmp(argv[1], "flood"))
+		return flood(peer, (uint32_t)atoi(argv[3]));
+	if (argc > 3 && !strcmp(argv[1], "maps"))
+		return maps(peer, argc - 3, argv + 3);
+	fprintf(stderr, "usage: world-storm echo|ping|flood|maps PEER ...\n");
+	return 2;
+}
