@@ -110,6 +110,7 @@ int grant_unshare(struct client *c, const uint32_t *refs, uint32_t n);
 void grant_client_gone(struct client *c);
 void grant_maps_gone(struct client *c);
 void grant_domain_gone(struct domain *d);
+void grant_zombies(struct domain *d);
 
 /* evtchn.c */
 int evh_alloc(uint32_t *gen);

@@ -40,6 +40,8 @@ int status_text(char *buf, size_t n)
 
 		if (d->state == LAB_DOM_FREE || len + 256 > n)
 			continue;
+		if (hub.dom[i])
+			grant_zombies(hub.dom[i]);
 		ADD("%s{\"domid\":%u,\"name\":\"%s\",\"state\":\"%s\",\"seconds\":%.1f,"
 		    "\"handles\":%u,\"ports\":%u,\"pages_granted\":%u,\"pages_mapped\":%u}",
 		    first ? "" : ",", i, d->name, states[d->state],
