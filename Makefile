@@ -57,7 +57,7 @@ define link_rule
 $(2): $(call objs,$(1)) $(call deplibs,$(1)) $($(1).map)
 	@mkdir -p $$(@D)
 	@echo "  LD  $$@"
-	$(Q)$(CC) $(LDFLAGS) $(3) -o $$@ $(call objs,$(1)) $(call deplibs,$(1)) $($(1).libs) $(call pkglibs,$(1))
+	$(Q)$(CC) $(LDFLAGS) $(3) -o $$@ $(call objs,$(1)) $(call deplibs,$(1)) $($(1).libs) $$(call pkglibs,$(1))
 	$(if $(4),$(Q)ln -sf $$(@F) $$(@D)/$(4))
 endef
 
@@ -78,7 +78,7 @@ $(B)/lib/$(1).a: $(call objs,$(1))
 	$(Q)ar rcs $$@ $(call objs,$(1))
 endef
 $(foreach n,$(archives),$(eval $(call archive_rule,$(n))))
-$(foreach n,$(every),$(if $($(n).pkgs),$(eval $(call objs,$(n)): CPPFLAGS += $(call pkgflags,$(n)))))
+$(foreach n,$(every),$(if $($(n).pkgs),$(eval $(call objs,$(n)): CPPFLAGS += $$(call pkgflags,$(n)))))
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
