@@ -70,7 +70,7 @@ stop_all() {
 finish() {
 	local rc=$? left
 	trap '' INT TERM
-	stop_all
+	stop_all 2>/dev/null # bash tells of every job that was killed
 	rm -rf "$D"
 	for _ in 1 2 3 4 5 6 7 8 9 10; do
 		left=$(pgrep -f -- "$D" | grep -vx $$)
