@@ -98,16 +98,33 @@ int domain_create(uint16_t id, const char *name, bool with_store)
 	return r;
 }
 
-/* Kill what was started in domain `id` (its first environment says so), or everything for -1. */
+/* Whether a process's first environment is what the launcher gives to domain `id` (-1: to any). */
+static bool started_in(const char *env, size_t n, int id)
+{
+	char dom[32], store[128];
+	bool is_lab = false, is_dom = false, is_store = false;
+	const char *p;
+
+	snprintf(dom, sizeof(dom), "XENSPLIT_DOM=%d", id);
+	snprintf(store, sizeof(store), "XENSTORED_PATH=%s/", hub.dir);
+	for (p = env; p < env + n; p += strlen(p) + 1) {
+		is_lab |= !strncmp(p, "XENSPLIT_LAB=", 13) && !strcmp(p + 13, hub.dir);
+		is_dom |= id < 0 ? !strncmp(p, dom, 13) : !strcmp(p, dom);
+		is_store |= !strncmp(p, store, strlen(store));
+	}
+	return is_lab && is_dom && is_store;
+}
+
+/* Kill what was started in domain `id`, or in any for -1. */
 void domain_kill_processes(int id)
 {
-	char path[300], env[65536], want[32], *p;
+	static char env[65536];
 	DIR *dir = opendir("/proc");
 	struct dirent *e;
+	char path[300];
 	ssize_t n;
 	int fd;
 
-	snprintf(want, sizeof(want), "XENSPLIT_DOM=%d", id);
 	while (dir && (e = readdir(dir))) {
 		pid_t pid = (pid_t)atoi(e->d_name);
 
@@ -122,13 +139,7 @@ void domain_kill_processes(int id)
 		if (n <= 0)
 			continue;
 		env[n] = '\0';
-		bool dom = false, lab = false;
-
-		for (p = env; p < env + n; p += strlen(p) + 1) {
-			dom |= strcmp(p, want) == 0;
-			lab |= strncmp(p, "XENSPLIT_LAB=", 13) == 0 && strcmp(p + 13, hub.dir) == 0;
-		}
-		if (lab && (dom || id < 0))
+		if (started_in(env, (size_t)n, id))
 			kill(pid, SIGKILL);
 	}
 	if (dir)

@@ -87,6 +87,31 @@ code "down" 0 lab down
 check "the directory is gone" [ ! -e "$XENSPLIT_LAB" ]
 check "no process is left" until_true 5 eval '[ "$(ours)" -le "$before" ]'
 
+# where a machine allows fewer namespaces, or none
+for which in umn- ----; do
+	export XENSPLIT_LAB_NAMESPACES=$which
+	code "up with namespaces $which" 0 lab up --guests 2 --no-daemon
+	"${LAB[@]}" run 1 -- world-test guest 0 "s$which" >"$T/g" &
+	dom 0 world-test dom0 1 "s$which" >"$T/d" || { fail "world-test with $which"; cat "$T/d"; }
+	wait $! || { fail "world-test with $which, guest"; cat "$T/g"; }
+	"${LAB[@]}" run 2 -- sh -c 'sleep 1000 & setsid sleep 1000 & wait' &
+	pid=$!
+	until_true 5 eval '[ "$(ours)" -ge $((before + 4)) ]'
+	code "destroy" 0 lab destroy 2
+	wait $pid
+	same "destroy ends the domain's processes" "$?" 137
+	"${LAB[@]}" run 1 -- sleep 1000 &
+	pid=$!
+	kill -9 "$(lab status --json | grep -o '"pid":[0-9]*' | grep -o '[0-9]*')"
+	wait $pid
+	same "run ends with the lab" "$?" 137
+	check "no process is left" until_true 5 eval '[ "$(ours)" -le "$before" ]'
+	code "up again" 0 lab up --guests 1
+	code "down" 0 lab down
+	check "no process is left" until_true 5 eval '[ "$(ours)" -le "$before" ]'
+done
+unset XENSPLIT_LAB_NAMESPACES
+
 # as anybody
 if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
 	home=$(mktemp -d /tmp/xsp-any.XXXXXX)
