@@ -61,13 +61,15 @@ xsp-evil.src := tests/evil/main.c tests/evil/guest.c tests/evil/ring_attacks.c t
 xsp-evil.deps := ring
 xsp-evil.pkgs := xenevtchn xengnttab xenstore
 # What the kit relies on about Xen, asked of the lab (tests/lab/test-platform.sh) and of real Xen.
-programs += world-test world-hold world-store world-storm
+programs += world-test world-hold world-domains world-store world-storm
 world-storm.src := tests/world/storm.c
 world-storm.libs := -lxengnttab -lxenevtchn
 world-store.src := tests/world/store.c
 world-store.libs := -lxenstore
 world-hold.src := tests/world/hold.c
-world-hold.libs := -lxenctrl -lxengnttab -lxenevtchn
+world-hold.libs := -lxengnttab -lxenevtchn
+world-domains.src := tests/world/domains.c
+world-domains.libs := -lxenctrl
 world-test.src := tests/world/world.c tests/world/evtchn.c tests/world/uring.c tests/world/grant.c \
 	tests/world/copy.c
 world-test.libs := -lxengnttab -lxenevtchn -lxenstore -luring

@@ -4,7 +4,7 @@
 # quick
 . "$TOP/tests/lab/lab.sh"
 check "up" lab up --guests 1 --no-daemon
-list() { dom 0 env "$@" world-hold list; }
+list() { dom 0 env "$@" world-domains; }
 
 list XENSPLIT_FAULT_LOG="$T/log" >/dev/null || fail "list"
 cat "$T/log"

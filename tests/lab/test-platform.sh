@@ -44,13 +44,13 @@ dom0=$!
 until_true 5 grep -q holds "$T/hold-dom02" || fail "Dom0 holds nothing"
 check "destroy" lab destroy 2
 same "the domain is dying" "$(status 2 state)" dying
-dom 0 world-hold list >"$T/list"
+dom 0 world-domains >"$T/list"
 check "xc_domain_getinfo says so" grep -qx "2 dying" "$T/list"
 check "it cannot be made again yet" eval '! lab create 2 2>/dev/null'
 kill -9 $dom0
 wait $dom0 2>/dev/null
 check "with the last map it is gone" until_true 5 is 2 state gone
-dom 0 world-hold list >"$T/list"
+dom 0 world-domains >"$T/list"
 check "xc_domain_getinfo does not know it" eval '! grep -q "^2 " "$T/list"'
 check "and its domid is free" lab create 2
 [ $failures = 0 ]
