@@ -21,10 +21,12 @@ struct xsp_config {
 	char *group;                /* name of the group below, NULL: root only */
 	gid_t socket_gid;           /* whose members may use the socket; (gid_t)-1: root only */
 	unsigned int workers;       /* 1..64 data threads */
+	unsigned int max_indirect;  /* 0..256 segments; 0: indirect requests are not offered */
 	unsigned int bounce_mib;    /* 1..4096: bounce memory of one worker, MiB */
 	unsigned int drain_seconds; /* 0..3600: how long SIGTERM waits for requests in flight */
 	enum xsp_log_level log_level;
 	bool timestamps; /* local time in front of each log line */
+	bool persistent; /* keep pages mapped for guests that reuse their grants */
 	bool direct;     /* file: targets use O_DIRECT unless their spec says otherwise */
 };
 

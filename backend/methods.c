@@ -18,7 +18,7 @@
 #define BOOL(o, key, v) json_object_object_add(o, key, json_object_new_boolean(v))
 
 static const char *const level_names[] = {"err", "warn", "info", "debug"};
-static const char *const op_names[XSP_STAT_OPS] = {"read", "write", "flush"};
+static const char *const op_names[XSP_STAT_OPS] = {"read", "write", "flush", "discard"};
 
 uint64_t xsp_monotonic_ns(void)
 {

@@ -3,8 +3,8 @@
  * The way of a request through the daemon, one function a stage (docs/architecture.md, "The life of
  * one block read"):
  *
- *   visit    take -> check -> data in -> submit      ring to target, a batch at a time
- *   finish   data out -> respond                      target to ring, one push, one notify
+ *   visit    take -> fetch -> check -> data in -> submit   ring to target, a batch at a time
+ *   finish   data out -> respond                           target to ring, one push, one notify
  *   arm      ask for an event when there is nothing more
  *
  * Starting and stopping a queue is in queue_life.c.
@@ -20,7 +20,9 @@
 
 void xsp_queue_set_ready(struct xsp_queue *q)
 {
-	if (q->is_ready || q->is_starved || q->stopping || q->broken)
+	if (q->is_ready || q->is_starved)
+		return;
+	if ((q->stopping || q->broken) && !q->n_parked)
 		return;
 	q->is_ready = true;
 	TAILQ_INSERT_TAIL(&q->worker->ready, q, ready_link);
@@ -44,7 +46,7 @@ static void set_arming(struct xsp_queue *q)
 
 static void set_starved(struct xsp_queue *q)
 {
-	if (q->is_starved || q->stopping || q->broken)
+	if (q->is_starved || ((q->stopping || q->broken) && !q->n_parked))
 		return;
 	xsp_count(&q->c.stats->starved, 1);
 	q->is_starved = true;
@@ -98,31 +100,58 @@ static void answered(struct xsp_queue *q, uint16_t number)
 	set_finishing(q);
 }
 
+/* Hand the request to the target: the flush before it, itself, or the flush after it. */
+static void submit(struct xsp_queue *q, struct xsp_io *io)
+{
+	const struct xsp_slot *slot = &q->slots[io->slot];
+
+	io->op = io->sync_before ? XSP_IO_FLUSH : slot->op;
+	io->len = io->sync_before ? 0 : slot->bytes;
+	xsp_target_submit(q->c.target, io);
+}
+
+static void complain_io(struct xsp_queue *q, const struct xsp_slot *slot, int err)
+{
+	static const char *const names[] = { "read", "write", "flush", "discard" };
+
+	xsp_count(&q->c.stats->io_errors, 1);
+	xsp_queue_complain(q, "%s of %llu bytes at sector %llu failed: %s", names[slot->op],
+			   (unsigned long long)slot->bytes, (unsigned long long)slot->req.sector,
+			   strerror(-err));
+}
+
 static void io_done(struct xsp_io *io, int err)
 {
 	struct xsp_queue *q = io->queue;
 	struct xsp_slot *slot = &q->slots[io->slot];
 
-	if (!err && io->presync) { /* the flush before a FLUSH's data is through: now the data */
-		io->presync = false;
-		io->op = XSP_IO_WRITE;
-		io->len = slot->bytes;
+	if (!err && io->sync_before) {
+		io->sync_before = false;
+		submit(q, io);
+		return;
+	}
+	if (!err && io->sync_after) {
+		io->sync_after = false;
+		io->op = XSP_IO_FLUSH;
+		io->len = 0;
 		xsp_target_submit(q->c.target, io);
 		return;
 	}
 	if (err) {
 		slot->status = XSP_BLK_ERROR;
-		xsp_count(&q->c.stats->io_errors, 1);
-		xsp_queue_complain(q, "%s at sector %llu failed: %s",
-				   slot->req.op == XSP_BLK_READ  ? "read" :
-				   slot->req.op == XSP_BLK_WRITE ? "write" :
-								   "flush",
-				   (unsigned long long)slot->req.sector, strerror(-err));
+		complain_io(q, slot, err);
 	}
 	answered(q, io->slot);
 }
 
 /* --- visit ------------------------------------------------------------------------------------- */
+
+const struct xsp_blk_seg *xsp_queue_segs(const struct xsp_queue *q, const struct xsp_slot *slot)
+{
+	const struct xsp_io *io = xsp_worker_io(q->worker, slot->io);
+
+	return io->area ? io->area->seg : slot->req.seg;
+}
 
 /* So many requests of one queue may be in flight that every queue of the worker gets its share. */
 static uint32_t quota(const struct xsp_queue *q)
@@ -132,7 +161,26 @@ static uint32_t quota(const struct xsp_queue *q)
 	return share ? share : 1;
 }
 
-/* Copy requests into slots, each with a buffer. Returns how many; < 0: the ring is broken. */
+static uint16_t take_one(struct xsp_queue *q, struct xsp_io *io)
+{
+	uint16_t number = q->free_slots[--q->n_free]; /* the ring's size bounds what is taken */
+	struct xsp_slot *slot = &q->slots[number];
+
+	xsp_blk_back_take(&q->back, &slot->req);
+	slot->io = xsp_worker_io_number(q->worker, io);
+	slot->taken_ns = q->worker->now_ns;
+	slot->status = XSP_BLK_OKAY;
+	slot->bytes = 0;
+	slot->op = XSP_IO_READ;
+	slot->n_segs = slot->req.nr_segs;
+	io->slot = number;
+	io->queue = q;
+	io->done = io_done;
+	q->in_flight++;
+	return number;
+}
+
+/* Copy requests into slots, each with an io. Returns how many; < 0: the ring is broken. */
 static int take(struct xsp_queue *q, uint16_t *batch)
 {
 	int pending = xsp_ring_back_pending(&q->back.ring), n = 0;
@@ -140,43 +188,82 @@ static int take(struct xsp_queue *q, uint16_t *batch)
 
 	while (n < pending && n < (int)XSP_VISIT_REQS && bytes < XSP_VISIT_BYTES) {
 		struct xsp_io *io = q->in_flight < limit ? xsp_worker_get_io(q->worker) : NULL;
-		struct xsp_slot *slot;
-		uint16_t number;
+		const struct xsp_blk_req *req;
 
 		if (!io) {
 			set_starved(q);
 			break;
 		}
-		number = q->free_slots[--q->n_free]; /* the ring's size bounds what is taken */
-		slot = &q->slots[number];
-		xsp_blk_back_take(&q->back, &slot->req);
-		slot->io = xsp_worker_io_number(q->worker, io);
-		slot->taken_ns = q->worker->now_ns;
-		slot->status = XSP_BLK_OKAY;
-		io->slot = number;
-		q->in_flight++;
-		bytes += slot->req.nr_segs * XSP_PAGE_SIZE;
-		batch[n++] = number;
+		batch[n] = take_one(q, io);
+		req = &q->slots[batch[n++]].req;
+		if (req->op == XSP_BLK_BARRIER)
+			break; /* nothing behind it yet */
+		bytes += (req->op == XSP_BLK_INDIRECT ? req->handle : req->nr_segs) * XSP_PAGE_SIZE;
 	}
 	return pending < 0 ? pending : n;
 }
 
+/*
+ * Indirect requests get an area and their segments. Those for which no area is free are parked; the
+ * others stay in batch. A malformed one stays too: check says what is wrong with it.
+ */
+static unsigned int fetch(struct xsp_queue *q, uint16_t *batch, unsigned int n)
+{
+	uint16_t indirect[XSP_VISIT_REQS];
+	unsigned int n_indirect = 0, kept = 0;
+
+	for (unsigned int i = 0; i < n; i++) {
+		struct xsp_slot *slot = &q->slots[batch[i]];
+
+		if (slot->req.op == XSP_BLK_INDIRECT) {
+			slot->n_segs = xsp_blk_indirect_segs(&slot->req, &q->limits);
+			if (slot->n_segs) {
+				if (!xsp_worker_get_area(q->worker,
+							 xsp_worker_io(q->worker, slot->io))) {
+					q->parked[q->n_parked++] = batch[i];
+					continue;
+				}
+				indirect[n_indirect++] = batch[i];
+			}
+		}
+		batch[kept++] = batch[i];
+	}
+	if (n_indirect) {
+		xsp_count(&q->c.stats->indirect, n_indirect);
+		xsp_data_fetch(q, indirect, n_indirect);
+	}
+	if (q->n_parked)
+		set_starved(q);
+	return kept;
+}
+
 static void plan_io(struct xsp_queue *q, uint16_t number, const struct xsp_blk_plan *plan)
 {
-	struct xsp_io *io = xsp_worker_io(q->worker, q->slots[number].io);
+	struct xsp_slot *slot = &q->slots[number];
+	struct xsp_io *io = xsp_worker_io(q->worker, slot->io);
 
-	io->queue = q;
-	io->done = io_done;
-	io->op = (uint8_t)plan->op;
+	slot->op = (uint8_t)plan->op;
+	slot->bytes = plan->len;
+	if (plan->op == XSP_IO_FLUSH || plan->op == XSP_IO_DISCARD)
+		slot->n_segs = 0;
 	io->offset = plan->offset;
-	io->len = plan->len;
-	io->one.iov_len = plan->len;
-	q->slots[number].bytes = plan->len;
-	io->presync = plan->presync;
-	if (plan->presync) {
-		io->op = XSP_IO_FLUSH;
-		io->len = 0;
-	}
+	io->niov = 0;
+	io->sync_before = plan->sync_before;
+	io->sync_after = plan->sync_after;
+	if (plan->drain)
+		q->barrier = number;
+}
+
+static void refuse(struct xsp_queue *q, uint16_t number, const char *why)
+{
+	struct xsp_slot *slot = &q->slots[number];
+
+	slot->n_segs = 0;
+	xsp_count(&q->c.stats->bad_req, 1);
+	xsp_queue_complain(q, "refused request %llu (op %u, sector %llu, %u segments): %s",
+			   (unsigned long long)slot->req.id, slot->req.op,
+			   (unsigned long long)slot->req.sector, slot->req.nr_segs, why);
+	answered(q, number);
 }
 
 /* Judge each request once; the bad ones are answered, the good ones stay in batch. */
@@ -189,34 +276,39 @@ static unsigned int check(struct xsp_queue *q, uint16_t *batch, unsigned int n)
 		struct xsp_blk_plan plan;
 		const char *why;
 
-		slot->status = xsp_blk_check(&slot->req, &q->limits, &plan, &why);
+		if (slot->status != XSP_BLK_OKAY) { /* its descriptors could not be fetched */
+			slot->n_segs = 0;
+			answered(q, batch[i]);
+			continue;
+		}
+		slot->status = xsp_blk_check(&slot->req, xsp_queue_segs(q, slot), &q->limits, &plan,
+					     &why);
 		if (slot->status == XSP_BLK_OKAY) {
 			plan_io(q, batch[i], &plan);
 			batch[good++] = batch[i];
-			continue;
+		} else {
+			refuse(q, batch[i], why);
 		}
-		xsp_count(&q->c.stats->bad_req, 1);
-		xsp_queue_complain(q, "refused request %llu (op %u, sector %llu, %u segments): %s",
-				   (unsigned long long)slot->req.id, slot->req.op,
-				   (unsigned long long)slot->req.sector, slot->req.nr_segs, why);
-		answered(q, batch[i]);
 	}
 	return good;
 }
 
-/* The data of the batch's writes, in one call; those whose pages are bad are answered. */
+/* Pages and data of the batch's reads and writes; those whose pages are bad are answered. */
 static unsigned int data_in(struct xsp_queue *q, uint16_t *batch, unsigned int n)
 {
-	uint16_t writes[XSP_VISIT_REQS];
-	unsigned int n_writes = 0, good = 0;
+	uint16_t data[XSP_VISIT_REQS];
+	unsigned int n_data = 0, good = 0;
 
-	for (unsigned int i = 0; i < n; i++)
-		if (q->slots[batch[i]].bytes && q->slots[batch[i]].req.op != XSP_BLK_READ)
-			writes[n_writes++] = batch[i];
-	if (!n_writes)
-		return n;
-	q->dirty = true;
-	xsp_data_in(q, writes, n_writes);
+	for (unsigned int i = 0; i < n; i++) {
+		const struct xsp_slot *slot = &q->slots[batch[i]];
+
+		if (slot->n_segs)
+			data[n_data++] = batch[i];
+		if (slot->op != XSP_IO_READ)
+			q->dirty = true;
+	}
+	if (n_data)
+		xsp_data_in(q, data, n_data);
 	for (unsigned int i = 0; i < n; i++) {
 		if (q->slots[batch[i]].status == XSP_BLK_OKAY)
 			batch[good++] = batch[i];
@@ -226,10 +318,35 @@ static unsigned int data_in(struct xsp_queue *q, uint16_t *batch, unsigned int n
 	return good;
 }
 
+/* A barrier goes when it is alone in flight. */
+static void submit_barrier(struct xsp_queue *q)
+{
+	if (q->barrier != XSP_NO_SLOT && q->in_flight == 1 && !q->barrier_sent) {
+		q->barrier_sent = true;
+		submit(q, xsp_worker_io(q->worker, q->slots[q->barrier].io));
+	}
+}
+
+/* The batch of this visit: what was parked before anything new. */
+static int gather(struct xsp_queue *q, uint16_t *batch)
+{
+	uint32_t n = q->n_parked < XSP_VISIT_REQS ? q->n_parked : XSP_VISIT_REQS;
+
+	if (q->n_parked) {
+		memcpy(batch, q->parked, n * sizeof(*batch));
+		q->n_parked -= n;
+		memmove(q->parked, q->parked + n, q->n_parked * sizeof(*batch));
+		return (int)n;
+	}
+	if (q->stopping || q->broken || q->barrier != XSP_NO_SLOT)
+		return 0;
+	return take(q, batch);
+}
+
 void xsp_queue_visit(struct xsp_queue *q)
 {
 	uint16_t batch[XSP_VISIT_REQS];
-	int taken = take(q, batch);
+	int taken = gather(q, batch);
 	unsigned int n;
 
 	if (taken < 0) {
@@ -242,11 +359,14 @@ void xsp_queue_visit(struct xsp_queue *q)
 	}
 	xsp_count(&q->c.stats->visits, 1);
 	q->idle_wakes = 0;
-	n = check(q, batch, (unsigned int)taken);
+	n = fetch(q, batch, (unsigned int)taken);
+	n = check(q, batch, n);
 	n = data_in(q, batch, n);
 	for (unsigned int i = 0; i < n; i++)
-		xsp_target_submit(q->c.target, xsp_worker_io(q->worker, q->slots[batch[i]].io));
-	if (xsp_ring_back_pending(&q->back.ring))
+		if (batch[i] != q->barrier)
+			submit(q, xsp_worker_io(q->worker, q->slots[batch[i]].io));
+	submit_barrier(q);
+	if (q->n_parked || xsp_ring_back_pending(&q->back.ring))
 		xsp_queue_set_ready(q); /* at the tail: the others' turn first */
 	else
 		set_arming(q);
@@ -256,29 +376,25 @@ void xsp_queue_visit(struct xsp_queue *q)
 
 static void count_request(struct xsp_queue *q, const struct xsp_slot *slot)
 {
-	uint32_t sectors = slot->status == XSP_BLK_OKAY ? slot->bytes / XSP_SECTOR_SIZE : 0;
+	uint64_t sectors = slot->status == XSP_BLK_OKAY ? slot->bytes / XSP_SECTOR_SIZE : 0;
 	struct xsp_blk_stats *s = q->c.stats;
-	enum xsp_stat_op op;
 
-	switch (slot->req.op) {
-	case XSP_BLK_READ:
-		op = XSP_STAT_READ;
+	if (slot->req.op == XSP_BLK_BARRIER) {
+		xsp_count(&s->br_req, 1);
+	} else if (slot->req.op == XSP_BLK_FLUSH) {
+		xsp_count(&s->fl_req, 1);
+	} else if (slot->op == XSP_IO_DISCARD) {
+		xsp_count(&s->ds_req, 1);
+		xsp_count(&s->ds_sect, sectors);
+	} else if (slot->op == XSP_IO_READ) {
 		xsp_count(&s->rd_req, 1);
 		xsp_count(&s->rd_sect, sectors);
-		break;
-	case XSP_BLK_WRITE:
-		op = XSP_STAT_WRITE;
+	} else {
 		xsp_count(&s->wr_req, 1);
-		xsp_count(&s->wr_sect, sectors);
-		break;
-	case XSP_BLK_FLUSH:
-		op = XSP_STAT_FLUSH;
-		xsp_count(&s->fl_req, 1);
-		break;
-	default:
-		return;
 	}
-	xsp_hist_add(&s->latency[op], q->worker->now_ns - slot->taken_ns);
+	if (slot->op == XSP_IO_WRITE)
+		xsp_count(&s->wr_sect, sectors);
+	xsp_hist_add(&s->latency[slot->op], q->worker->now_ns - slot->taken_ns);
 }
 
 /* The data of the reads among n (at most XSP_VISIT_REQS) answered slots, in one call. */
@@ -288,7 +404,7 @@ static void data_out(struct xsp_queue *q, const uint16_t *slots, unsigned int n)
 	unsigned int n_reads = 0;
 
 	for (unsigned int i = 0; i < n; i++)
-		if (q->slots[slots[i]].req.op == XSP_BLK_READ &&
+		if (q->slots[slots[i]].n_segs && q->slots[slots[i]].op == XSP_IO_READ &&
 		    q->slots[slots[i]].status == XSP_BLK_OKAY)
 			reads[n_reads++] = slots[i];
 	if (n_reads)
@@ -299,9 +415,17 @@ static void respond(struct xsp_queue *q, uint16_t number)
 {
 	struct xsp_slot *slot = &q->slots[number];
 	struct xsp_io *io = xsp_worker_io(q->worker, slot->io);
+	uint8_t op = slot->req.op;
 
-	xsp_blk_back_respond(&q->back, slot->req.id, slot->req.op, slot->status);
-	count_request(q, slot);
+	xsp_blk_back_respond(&q->back, slot->req.id, op, slot->status);
+	if (slot->bytes || slot->op == XSP_IO_FLUSH) /* it was not refused */
+		count_request(q, slot);
+	xsp_data_release(q, slot);
+	if (number == q->barrier) {
+		q->barrier = XSP_NO_SLOT;
+		q->barrier_sent = false;
+		xsp_queue_set_ready(q);
+	}
 	slot->io = XSP_NO_IO;
 	q->free_slots[q->n_free++] = number;
 	q->in_flight--;
@@ -322,10 +446,9 @@ void xsp_queue_finish(struct xsp_queue *q)
 		xsp_count(&q->c.stats->notifies, 1);
 		xsp_count(&q->c.stats->evtchn_calls, 1);
 	}
+	submit_barrier(q);
 	if (q->stopping)
 		xsp_queue_may_stop(q);
-	else if (q->is_starved && q->in_flight < quota(q) && q->worker->free_io)
-		xsp_queue_unstarve(q);
 }
 
 /* --- arm --------------------------------------------------------------------------------------- */

@@ -8,6 +8,7 @@
 #ifndef XSP_BACKEND_QUEUE_H
 #define XSP_BACKEND_QUEUE_H
 
+#include "backend/blk/pages.h"
 #include "backend/blk/request.h"
 #include "backend/inspect.h"
 #include "backend/stats.h"
@@ -16,7 +17,8 @@
 #include "common/log.h"
 #include "ring/blkif.h"
 
-#define XSP_NO_IO UINT32_MAX
+#define XSP_NO_IO   UINT32_MAX
+#define XSP_NO_SLOT UINT16_MAX
 
 /*
  * One request between take and respond: everything that is needed to do it again. No pointers, so
@@ -25,10 +27,12 @@
 struct xsp_slot {
 	struct xsp_blk_req req; /* the private copy */
 	uint64_t taken_ns;
-	uint32_t io;    /* number of the worker's io, XSP_NO_IO when the slot is free */
-	uint32_t bytes; /* of data, once the request is checked */
+	uint32_t io;     /* number of the worker's io, XSP_NO_IO when the slot is free */
 	int16_t status;
-	uint16_t pad[3];
+	uint16_t n_segs; /* of data: direct or indirect */
+	uint64_t bytes;  /* of data, once the request is checked */
+	uint8_t op;      /* enum xsp_io_op, once the request is checked */
+	uint8_t pad[7];
 };
 static_assert(sizeof(struct xsp_slot) <= 192, "a slot stays small: 512 of them at ring order 4");
 
@@ -50,6 +54,9 @@ struct xsp_queue_config {
 	uint32_t evtchn; /* the guest's port */
 	enum xsp_adopt adopt;
 	uint32_t adopt_rsp_prod;
+	bool persistent;   /* the frontend reuses its grants and we may keep them mapped */
+	bool offer_discard;
+	uint16_t indirect; /* segments offered in an indirect request */
 	struct xsp_target *target;
 	struct xsp_blk_stats *stats;
 };
@@ -78,7 +85,11 @@ struct xsp_queue {
 	uint32_t port; /* local */
 	struct xsp_slot *slots;
 	uint16_t *free_slots, *done_slots; /* stacks of slot numbers */
-	uint32_t n_free, n_done, in_flight;
+	uint16_t *parked;   /* taken, first come first: they wait for an area */
+	uint32_t n_free, n_done, n_parked, in_flight;
+	uint16_t barrier;   /* it waits until all before it are done; nothing is taken meanwhile */
+	bool barrier_sent;
+	struct xsp_pages *pages; /* kept mapped; NULL without persistent grants */
 	bool masked;    /* the port waits for its unmask */
 	bool stopping;  /* take nothing more */
 	bool broken;    /* take nothing more, the ring can't be trusted */
@@ -137,8 +148,8 @@ void xsp_queue_complain(struct xsp_queue *q, const char *fmt, ...)
 /* queue_life.c, for queue.c: go on with stopping when nothing is in flight any more */
 void xsp_queue_may_stop(struct xsp_queue *q);
 
-/* It waited for a buffer and may go on. */
-void xsp_queue_unstarve(struct xsp_queue *q);
+/* The segments of a slot's data: the private copy. */
+const struct xsp_blk_seg *xsp_queue_segs(const struct xsp_queue *q, const struct xsp_slot *slot);
 
 /*
  * Events that find no request cost the guest its promptness, not us our processor: after a few of

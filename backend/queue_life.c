@@ -33,13 +33,18 @@ static int make_slots(struct xsp_queue *q, uint32_t n)
 	q->slots = calloc(n, sizeof(*q->slots));
 	q->free_slots = calloc(n, sizeof(*q->free_slots));
 	q->done_slots = calloc(n, sizeof(*q->done_slots));
-	if (!q->slots || !q->free_slots || !q->done_slots)
+	q->parked = calloc(n, sizeof(*q->parked));
+	if (q->c.persistent)
+		q->pages = xsp_pages_new(q->worker->xgt, q->c.domid, q->c.stats);
+	if (!q->slots || !q->free_slots || !q->done_slots || !q->parked ||
+	    (q->c.persistent && !q->pages))
 		return fail(q, -ENOMEM, "no memory for %u slots", n);
 	for (uint32_t i = 0; i < n; i++) {
 		q->slots[i].io = XSP_NO_IO;
 		q->free_slots[i] = (uint16_t)(n - 1 - i);
 	}
 	q->n_free = n;
+	q->barrier = XSP_NO_SLOT;
 	return 0;
 }
 
@@ -114,11 +119,14 @@ static void let_go(struct xsp_queue *q)
 		xengnttab_unmap(q->worker->xgt, q->sring, 1u << q->c.order);
 		q->sring = NULL;
 	}
+	xsp_pages_free(q->pages);
+	q->pages = NULL;
 	free(q->slots);
 	free(q->free_slots);
 	free(q->done_slots);
+	free(q->parked);
 	q->slots = NULL;
-	q->free_slots = q->done_slots = NULL;
+	q->free_slots = q->done_slots = q->parked = NULL;
 }
 
 static int begin(struct xsp_queue *q)
@@ -145,6 +153,8 @@ static int begin(struct xsp_queue *q)
 		.sector_size = q->c.target->sector_size,
 		.readonly = q->c.target->readonly,
 		.can_flush = q->c.target->can_flush,
+		.can_discard = q->c.offer_discard,
+		.indirect = q->c.indirect,
 	};
 	TAILQ_INSERT_TAIL(&w->queues, q, all_link);
 	w->n_queues++;
@@ -248,6 +258,8 @@ static void leave_lists(struct xsp_queue *q)
 	if (q->is_starved)
 		TAILQ_REMOVE(&w->starved, q, starved_link);
 	q->is_ready = q->is_arming = q->is_starved = false;
+	if (q->n_parked) /* taken is taken: they wait on for an area */
+		xsp_queue_set_ready(q);
 }
 
 static void stop(struct xsp_mail *mail, void *owner)
@@ -255,8 +267,8 @@ static void stop(struct xsp_mail *mail, void *owner)
 	struct xsp_queue *q = queue_of(mail, stop_mail);
 
 	(void)owner;
-	leave_lists(q);
 	q->stopping = true;
+	leave_lists(q);
 	if (!q->is_finishing) /* else finish comes first and goes on from there */
 		xsp_queue_may_stop(q);
 }
@@ -294,11 +306,4 @@ void xsp_queue_back_off(struct xsp_queue *q)
 	q->back_off_time.tv_sec = ms / 1000;
 	q->back_off_time.tv_nsec = (ms % 1000) * 1000000;
 	io_uring_prep_timeout(xsp_worker_sqe(q->worker, &q->back_off_cb), &q->back_off_time, 0, 0);
-}
-
-void xsp_queue_unstarve(struct xsp_queue *q)
-{
-	TAILQ_REMOVE(&q->worker->starved, q, starved_link);
-	q->is_starved = false;
-	xsp_queue_set_ready(q);
 }

@@ -8,15 +8,19 @@
 
 #include "common/hist.h"
 
-enum xsp_stat_op { XSP_STAT_READ, XSP_STAT_WRITE, XSP_STAT_FLUSH, XSP_STAT_OPS };
+enum xsp_stat_op { XSP_STAT_READ, XSP_STAT_WRITE, XSP_STAT_FLUSH, XSP_STAT_DISCARD, XSP_STAT_OPS };
 
 /* X(name, help): every plain counter, in the order they are shown. */
 #define XSP_BLK_COUNTERS(X)                                                                        \
 	X(rd_req, "read requests answered")                                                        \
 	X(wr_req, "write requests answered")                                                       \
 	X(fl_req, "flush requests answered")                                                       \
+	X(br_req, "write barriers answered")                                                       \
+	X(ds_req, "discard requests answered")                                                     \
 	X(rd_sect, "512-byte sectors read")                                                        \
 	X(wr_sect, "512-byte sectors written")                                                     \
+	X(ds_sect, "512-byte sectors discarded")                                                   \
+	X(indirect, "of the requests, those with indirect segments")                               \
 	X(io_errors, "requests answered with an error of the target")                              \
 	X(bad_req, "malformed or forbidden requests refused")                                      \
 	X(bad_gref, "segments whose grant could not be copied")                                    \
@@ -27,6 +31,8 @@ enum xsp_stat_op { XSP_STAT_READ, XSP_STAT_WRITE, XSP_STAT_FLUSH, XSP_STAT_OPS }
 	X(evtchn_calls, "calls into libxenevtchn: pending, unmask, notify")                        \
 	X(gnt_calls, "calls into libxengnttab: copy, map, unmap")                                  \
 	X(gnt_refs, "grant references in those calls")                                             \
+	X(mapped, "guest pages mapped to be kept")                                                 \
+	X(unmapped, "of them, those given back")                                                   \
 	X(starved, "times the worker's buffers were all in use")
 
 struct xsp_blk_stats {

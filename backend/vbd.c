@@ -249,6 +249,8 @@ static int make_queues(struct xsp_vbd *v, const struct xsp_queue_config *c, uint
 		q->c.devid = v->devid;
 		q->c.index = i;
 		q->c.name = v->name;
+		q->c.offer_discard = v->offer_discard;
+		q->c.indirect = (uint16_t)v->d->config->max_indirect;
 		q->c.target = v->target;
 		q->c.stats = v->stats[i];
 		q->owner = v;

@@ -50,6 +50,8 @@ struct xsp_vbd {
 	int target_err;             /* why not */
 	char open_why[XSP_INSPECT_TEXT]; /* the same as a sentence */
 	bool readonly;
+	bool discard_enable;        /* the toolstack's key */
+	bool offer_discard;         /* the target can and the toolstack does not forbid it */
 	uint32_t info;              /* what the `info` node says: 1 cdrom, 2 removable, 4 read-only */
 	uint32_t n_queues;          /* while starting, connected, stopping; else 0 */
 	struct xsp_queue *queue[XSP_MAX_QUEUES];

@@ -107,10 +107,12 @@ static void read_nature(struct xsp_vbd *v)
 	char *mode = xsp_store_read(store(v), XBT_NULL, "%s/mode", v->be);
 	char *type = xsp_store_read(store(v), XBT_NULL, "%s/device-type", v->be);
 	char *dev = xsp_store_read(store(v), XBT_NULL, "%s/dev", v->be);
-	uint32_t removable = 0;
+	uint32_t removable = 0, discard = 1; /* absent means: offer it, as Linux's blkback takes it */
 
+	xsp_store_read_u32(store(v), XBT_NULL, &discard, "%s/discard-enable", v->be);
 	xsp_store_read_u32(store(v), XBT_NULL, &removable, "%s/removable", v->be);
 	v->readonly = !mode || mode[0] != 'w';
+	v->discard_enable = discard != 0;
 	v->info = (type && !strcmp(type, "cdrom") ? 1 : 0) | (removable ? 2 : 0) |
 		  (v->readonly ? 4 : 0);
 	pthread_mutex_lock(&v->d->lock);
@@ -142,6 +144,7 @@ void xsp_vbd_open_target(struct xsp_vbd *v)
 		snprintf(why, why_len, "can't open %s: %s", v->spec, strerror(-v->target_err));
 	if (v->target_err && v->target_err != -EAGAIN)
 		xsp_vbd_report(v, why);
+	v->offer_discard = v->target && v->target->can_discard && v->discard_enable;
 	pthread_mutex_lock(&v->d->lock);
 	snprintf(v->snap.target, sizeof(v->snap.target), "%s", v->spec ? v->spec : "");
 	v->snap.readonly = v->readonly;
@@ -235,6 +238,11 @@ static int advertise(struct xsp_store *s, xs_transaction_t t, void *arg)
 	err = put(v, t, "max-ring-page-order", "%u", XSP_RING_MAX_ORDER);
 	if (!err)
 		err = put(v, t, "multi-queue-max-queues", "%u", xsp_vbd_max_queues(v));
+	if (!err && v->d->config->max_indirect)
+		err = put(v, t, "feature-max-indirect-segments", "%u", v->d->config->max_indirect);
+	/* Here, and not with the properties: some frontends decide on it before they publish. */
+	if (!err)
+		err = put(v, t, "feature-persistent", "%d", v->d->config->persistent);
 	script = xsp_store_read(s, t, "%s/script", v->be);
 	/* Without a script the status is ours to write, for the tools that look at it. */
 	if (!err && (!script || !*script))
@@ -270,6 +278,16 @@ static int publish(struct xsp_store *s, xs_transaction_t t, void *arg)
 		err = put(v, t, "info", "%u", v->info);
 	if (!err)
 		err = put(v, t, "feature-flush-cache", "%d", target->can_flush);
+	if (!err)
+		err = put(v, t, "feature-barrier", "%d", target->can_flush);
+	if (!err)
+		err = put(v, t, "feature-discard", "%d", v->offer_discard);
+	if (!err && v->offer_discard)
+		err = put(v, t, "discard-granularity", "%u", target->discard_granularity);
+	if (!err && v->offer_discard)
+		err = put(v, t, "discard-alignment", "0");
+	if (!err && v->offer_discard)
+		err = put(v, t, "discard-secure", "0");
 	return err ? err : write_state(v, t, XSP_XB_CONNECTED);
 }
 
@@ -402,7 +420,7 @@ static int read_rings(struct xsp_store *s, xs_transaction_t t, void *arg)
 	struct ring_keys *k = arg;
 	enum xsp_blk_abi abi = XSP_BLK_NATIVE;
 	char dir[24] = "";
-	uint32_t order;
+	uint32_t order, persistent = 0;
 	int err;
 
 	(void)s;
@@ -413,8 +431,11 @@ static int read_rings(struct xsp_store *s, xs_transaction_t t, void *arg)
 		err = number(k, t, "ring-page-order", XSP_RING_MAX_ORDER + 1, 0, &order);
 	if (!err)
 		err = read_protocol(k, t, &abi);
+	if (!err)
+		err = number(k, t, "feature-persistent", 2, 0, &persistent);
 	for (uint32_t i = 0; !err && i < k->n; i++) {
 		k->c[i].order = order;
+		k->c[i].persistent = persistent && k->v->d->config->persistent;
 		k->c[i].abi = abi;
 		if (k->n > 1)
 			snprintf(dir, sizeof(dir), "queue-%u/", i);

@@ -57,10 +57,25 @@ struct xsp_io *xsp_worker_get_io(struct xsp_worker *w)
 	if (!io)
 		return NULL;
 	w->free_io = io->next;
-	io->one.iov_base = w->bounce + (size_t)xsp_worker_io_number(w, io) * XSP_BOUNCE_BYTES;
-	io->iov = &io->one;
-	io->niov = 1;
+	io->bounce = w->bounce + (size_t)xsp_worker_io_number(w, io) * XSP_BOUNCE_BYTES;
+	io->iovs = io->own_iovs;
+	io->extents = io->own_extents;
+	io->area = NULL;
 	return io;
+}
+
+bool xsp_worker_get_area(struct xsp_worker *w, struct xsp_io *io)
+{
+	struct xsp_area *area = w->free_area;
+
+	if (!area)
+		return false;
+	w->free_area = area->next;
+	io->area = area;
+	io->bounce = w->area_bounce + (size_t)(area - w->areas) * XSP_AREA_BYTES;
+	io->iovs = area->iov;
+	io->extents = area->extent;
+	return true;
 }
 
 void xsp_worker_put_io(struct xsp_worker *w, struct xsp_io *io)
@@ -68,34 +83,51 @@ void xsp_worker_put_io(struct xsp_worker *w, struct xsp_io *io)
 	struct xsp_queue *q;
 
 	/* Last in, first out: the buffers in use stay few, warm in the cache and small in RSS. */
+	if (io->area) {
+		io->area->next = w->free_area;
+		w->free_area = io->area;
+	}
 	io->next = w->free_io;
 	w->free_io = io;
-	q = TAILQ_FIRST(&w->starved);
-	if (q) {
+	/* All of them: one alone might not need it after all, and none would come after it. */
+	while ((q = TAILQ_FIRST(&w->starved))) {
 		TAILQ_REMOVE(&w->starved, q, starved_link);
 		q->is_starved = false;
 		xsp_queue_set_ready(q);
 	}
 }
 
-static int make_ios(struct xsp_worker *w, size_t bytes)
+static uint8_t *reserve(size_t bytes)
 {
-	w->n_ios = (unsigned int)(bytes / XSP_BOUNCE_BYTES);
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+/* Half of the memory for direct requests, half for indirect ones. */
+static int make_buffers(struct xsp_worker *w, size_t bytes)
+{
+	w->n_ios = (unsigned int)(bytes / 2 / XSP_BOUNCE_BYTES);
 	if (w->n_ios < XSP_VISIT_REQS)
 		w->n_ios = XSP_VISIT_REQS;
+	w->n_areas = (unsigned int)(bytes / 2 / XSP_AREA_BYTES);
+	if (!w->n_areas)
+		w->n_areas = 1;
 	w->ios = calloc(w->n_ios, sizeof(*w->ios));
-	if (!w->ios)
+	w->areas = calloc(w->n_areas, sizeof(*w->areas));
+	w->bounce = reserve((size_t)w->n_ios * XSP_BOUNCE_BYTES);
+	w->area_bounce = reserve((size_t)w->n_areas * XSP_AREA_BYTES);
+	if (!w->ios || !w->areas || !w->bounce || !w->area_bounce)
 		return -ENOMEM;
-	w->bounce = mmap(NULL, (size_t)w->n_ios * XSP_BOUNCE_BYTES, PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (w->bounce == MAP_FAILED) {
-		w->bounce = NULL;
-		return -errno;
-	}
 	for (unsigned int i = w->n_ios; i--;) {
 		w->ios[i].worker = w;
 		w->ios[i].next = w->free_io;
 		w->free_io = &w->ios[i];
+	}
+	for (unsigned int i = w->n_areas; i--;) {
+		w->areas[i].next = w->free_area;
+		w->free_area = &w->areas[i];
 	}
 	return 0;
 }
@@ -314,7 +346,10 @@ static void release(struct xsp_worker *w)
 		xenevtchn_close(w->xce);
 	if (w->bounce)
 		munmap(w->bounce, (size_t)w->n_ios * XSP_BOUNCE_BYTES);
+	if (w->area_bounce)
+		munmap(w->area_bounce, (size_t)w->n_areas * XSP_AREA_BYTES);
 	free(w->ios);
+	free(w->areas);
 	free(w->by_port);
 }
 
@@ -336,7 +371,7 @@ int xsp_worker_start(struct xsp_worker *w, unsigned int index, size_t bounce_byt
 		return err;
 	err = open_xen(w);
 	if (!err)
-		err = make_ios(w, bounce_bytes);
+		err = make_buffers(w, bounce_bytes);
 	if (err)
 		goto fail;
 	sem_init(&w->started, 0, 0);

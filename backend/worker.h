@@ -37,9 +37,19 @@ struct xsp_cb {
 #define XSP_VISIT_REQS  32u        /* a visit takes at most this many requests ... */
 #define XSP_VISIT_BYTES (1u << 20) /* ... and stops after this many bytes */
 #define XSP_BOUNCE_BYTES (XSP_BLK_SEGS * XSP_PAGE_SIZE) /* the largest direct request: 44 KiB */
-#define XSP_COPY_SEGS    (XSP_VISIT_REQS * XSP_BLK_SEGS)
+#define XSP_COPY_SEGS    512u
+#define XSP_AREA_SEGS    256u /* segments of the largest indirect request ... */
+#define XSP_AREA_BYTES   (XSP_AREA_SEGS * XSP_PAGE_SIZE) /* ... and its data: 1 MiB */
 
 TAILQ_HEAD(xsp_queue_list, xsp_queue);
+
+/* What an indirect request needs besides its io. */
+struct xsp_area {
+	struct xsp_area *next; /* free list */
+	struct xsp_blk_seg seg[XSP_AREA_SEGS]; /* the private copy of its segments */
+	struct iovec iov[XSP_AREA_SEGS];
+	uint16_t extent[XSP_AREA_SEGS];
+};
 
 struct xsp_worker {
 	unsigned int index;
@@ -58,7 +68,7 @@ struct xsp_worker {
 	struct xsp_queue_list ready;     /* may have requests */
 	struct xsp_queue_list finishing; /* have answered requests */
 	struct xsp_queue_list arming;    /* had no more requests in this turn */
-	struct xsp_queue_list starved;   /* wait for a free io */
+	struct xsp_queue_list starved;   /* wait for a free io or area */
 	unsigned int n_queues;
 	struct xsp_queue **by_port; /* local event channel port -> queue */
 	uint32_t n_ports;
@@ -67,6 +77,10 @@ struct xsp_worker {
 	struct xsp_io *free_io;
 	uint8_t *bounce;
 	unsigned int n_ios;
+	struct xsp_area *areas; /* n_areas of them, area i owns area_bounce[i * XSP_AREA_BYTES] */
+	struct xsp_area *free_area;
+	uint8_t *area_bounce;
+	unsigned int n_areas;
 	xengnttab_grant_copy_segment_t copy[XSP_COPY_SEGS];
 	uint64_t now_ns; /* CLOCK_MONOTONIC at the start of this turn */
 };
@@ -89,10 +103,13 @@ void xsp_worker_stop(struct xsp_worker *w);
  */
 struct io_uring_sqe *xsp_worker_sqe(struct xsp_worker *w, struct xsp_cb *cb);
 
-/** xsp_worker_get_io - a free request with its bounce buffer in iov; NULL when all are in use */
+/** xsp_worker_get_io - a free request with its own buffer; NULL when all are in use */
 struct xsp_io *xsp_worker_get_io(struct xsp_worker *w);
 
-/** xsp_worker_put_io - give it back; queues that starved become ready */
+/** xsp_worker_get_area - make io one that can carry XSP_AREA_SEGS; false when none is free */
+bool xsp_worker_get_area(struct xsp_worker *w, struct xsp_io *io);
+
+/** xsp_worker_put_io - give it back with its area; queues that starved become ready */
 void xsp_worker_put_io(struct xsp_worker *w, struct xsp_io *io);
 
 /** xsp_worker_io - io by its number and back, as slots store it */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Grant copies of a batch: see data.h. */
+/* Mapped pages and grant copies of a batch: see data.h. */
 #include "backend/blk/data.h"
 
 #include <errno.h>
@@ -7,87 +7,217 @@
 
 #include <xen/grant_table.h>
 
-static uint8_t *bounce_of(struct xsp_queue *q, const struct xsp_slot *slot)
+static struct xsp_io *io_of(struct xsp_queue *q, const struct xsp_slot *slot)
 {
-	return q->worker->bounce + (size_t)slot->io * XSP_BOUNCE_BYTES;
+	return xsp_worker_io(q->worker, slot->io);
 }
 
-/* Append the copies of one request; returns how many. */
-static unsigned int add_segments(struct xsp_queue *q, const struct xsp_slot *slot, bool in,
-				 xengnttab_grant_copy_segment_t *copy)
+static uint32_t seg_bytes(const struct xsp_blk_seg *seg)
 {
-	uint8_t *local = bounce_of(q, slot);
-
-	for (unsigned int i = 0; i < slot->req.nr_segs; i++) {
-		const struct xsp_blk_seg *seg = &slot->req.seg[i];
-		uint16_t len = (uint16_t)((seg->last - seg->first + 1u) * XSP_SECTOR_SIZE);
-		uint16_t at = (uint16_t)(seg->first * XSP_SECTOR_SIZE);
-		xengnttab_grant_copy_segment_t *c = &copy[i];
-
-		memset(c, 0, sizeof(*c));
-		c->len = len;
-		if (in) {
-			c->flags = GNTCOPY_source_gref;
-			c->source.foreign.ref = seg->gref;
-			c->source.foreign.offset = at;
-			c->source.foreign.domid = (domid_t)q->c.domid;
-			c->dest.virt = local;
-		} else {
-			c->flags = GNTCOPY_dest_gref;
-			c->source.virt = local;
-			c->dest.foreign.ref = seg->gref;
-			c->dest.foreign.offset = at;
-			c->dest.foreign.domid = (domid_t)q->c.domid;
-		}
-		local += len;
-	}
-	return slot->req.nr_segs;
+	return (seg->last - seg->first + 1u) * XSP_SECTOR_SIZE;
 }
 
-static void judge(struct xsp_queue *q, struct xsp_slot *slot,
-		  const xengnttab_grant_copy_segment_t *copy, int call_err)
+/* --- grant copies: collected in the worker's array, done when it is full or the batch ends -------- */
+
+struct copies {
+	struct xsp_queue *q;
+	bool in;        /* from the guest */
+	unsigned int n;
+	uint16_t slot[XSP_COPY_SEGS]; /* of each copy */
+};
+
+static void copies_do(struct copies *c)
 {
-	for (unsigned int i = 0; i < slot->req.nr_segs; i++) {
-		if (!call_err && copy[i].status == GNTST_okay)
+	struct xsp_queue *q = c->q;
+	xengnttab_grant_copy_segment_t *copy = q->worker->copy;
+	int err = 0;
+
+	if (!c->n)
+		return;
+	if (xengnttab_grant_copy(q->worker->xgt, c->n, copy))
+		err = errno;
+	xsp_count(&q->c.stats->gnt_calls, 1);
+	xsp_count(&q->c.stats->gnt_refs, c->n);
+	for (unsigned int i = 0; i < c->n; i++) {
+		struct xsp_slot *slot = &q->slots[c->slot[i]];
+
+		if (!err && copy[i].status == GNTST_okay)
 			continue;
 		slot->status = XSP_BLK_ERROR;
 		xsp_count(&q->c.stats->bad_gref, 1);
 		xsp_queue_complain(q, "grant %u of request %llu can't be copied: %s %d",
-				   slot->req.seg[i].gref, (unsigned long long)slot->req.id,
-				   call_err ? "errno" : "GNTST", call_err ? call_err : copy[i].status);
-		if (call_err)
-			return;
+				   c->in ? copy[i].source.foreign.ref : copy[i].dest.foreign.ref,
+				   (unsigned long long)slot->req.id, err ? "errno" : "GNTST",
+				   err ? err : copy[i].status);
+	}
+	c->n = 0;
+}
+
+static void copies_add(struct copies *c, uint16_t slot, uint32_t gref, uint32_t at, void *local,
+		       uint32_t len)
+{
+	xengnttab_grant_copy_segment_t *copy;
+
+	if (c->n == XSP_COPY_SEGS)
+		copies_do(c);
+	c->slot[c->n] = slot;
+	copy = &c->q->worker->copy[c->n++];
+	memset(copy, 0, sizeof(*copy));
+	copy->len = (uint16_t)len;
+	if (c->in) {
+		copy->flags = GNTCOPY_source_gref;
+		copy->source.foreign.ref = gref;
+		copy->source.foreign.offset = (uint16_t)at;
+		copy->source.foreign.domid = (domid_t)c->q->c.domid;
+		copy->dest.virt = local;
+	} else {
+		copy->flags = GNTCOPY_dest_gref;
+		copy->source.virt = local;
+		copy->dest.foreign.ref = gref;
+		copy->dest.foreign.offset = (uint16_t)at;
+		copy->dest.foreign.domid = (domid_t)c->q->c.domid;
 	}
 }
 
-static void copy_batch(struct xsp_queue *q, const uint16_t *slots, unsigned int n, bool in)
+/* --- descriptors of indirect requests ------------------------------------------------------------ */
+
+static void fetch_one(struct xsp_queue *q, uint16_t number, struct copies *c)
 {
-	struct xsp_worker *w = q->worker;
-	unsigned int segs = 0, at = 0;
-	int err = 0;
+	struct xsp_slot *slot = &q->slots[number];
+	uint32_t bytes = slot->n_segs * (uint32_t)sizeof(struct xsp_blk_seg);
+	uint32_t gref = slot->req.indirect.gref[0];
+	struct xsp_area *area = io_of(q, slot)->area;
+	uint16_t extent;
+	void *page = q->pages ? xsp_pages_get(q->pages, gref, &extent) : NULL;
 
-	for (unsigned int i = 0; i < n; i++)
-		segs += add_segments(q, &q->slots[slots[i]], in, &w->copy[segs]);
-	if (!segs)
+	static_assert(XSP_AREA_SEGS * sizeof(struct xsp_blk_seg) <= XSP_PAGE_SIZE,
+		      "all descriptors are in the first page");
+	if (!page) {
+		copies_add(c, number, gref, 0, area->seg, bytes);
 		return;
-	if (xengnttab_grant_copy(w->xgt, segs, w->copy))
-		err = errno;
-	xsp_count(&q->c.stats->gnt_calls, 1);
-	xsp_count(&q->c.stats->gnt_refs, segs);
-	for (unsigned int i = 0; i < n; i++) {
-		struct xsp_slot *slot = &q->slots[slots[i]];
-
-		judge(q, slot, &w->copy[at], err);
-		at += slot->req.nr_segs;
 	}
+	__asm__ __volatile__("" ::: "memory"); /* one copy, and only the copy is looked at */
+	memcpy(area->seg, page, bytes);
+	__asm__ __volatile__("" ::: "memory");
+	xsp_pages_put(q->pages, extent);
+}
+
+void xsp_data_fetch(struct xsp_queue *q, const uint16_t *slots, unsigned int n)
+{
+	struct copies c;
+
+	c.q = q;
+	c.in = true;
+	c.n = 0;
+	if (q->pages) {
+		for (unsigned int i = 0; i < n; i++)
+			xsp_pages_want(q->pages, q->slots[slots[i]].req.indirect.gref[0]);
+		xsp_pages_map(q->pages);
+	}
+	for (unsigned int i = 0; i < n; i++)
+		fetch_one(q, slots[i], &c);
+	copies_do(&c);
+}
+
+/* --- data ---------------------------------------------------------------------------------------- */
+
+static void add_iov(struct xsp_io *io, uint8_t *addr, uint32_t len)
+{
+	struct iovec *last = io->niov ? &io->iovs[io->niov - 1] : NULL;
+
+	if (last && (uint8_t *)last->iov_base + last->iov_len == addr)
+		last->iov_len += len;
+	else
+		io->iovs[io->niov++] = (struct iovec){ addr, len };
+}
+
+/* The request's iovecs: each segment where it is mapped, or its place in the buffer. */
+static void place(struct xsp_queue *q, struct xsp_slot *slot)
+{
+	const struct xsp_blk_seg *segs = xsp_queue_segs(q, slot);
+	struct xsp_io *io = io_of(q, slot);
+	uint32_t at = 0;
+
+	io->niov = 0;
+	for (uint32_t i = 0; i < slot->n_segs; i++) {
+		uint32_t len = seg_bytes(&segs[i]);
+		uint8_t *page = NULL;
+
+		io->extents[i] = XSP_NO_EXTENT;
+		if (q->pages)
+			page = xsp_pages_get(q->pages, segs[i].gref, &io->extents[i]);
+		add_iov(io, page ? page + segs[i].first * XSP_SECTOR_SIZE : io->bounce + at, len);
+		at += len;
+	}
+	io->iov = io->iovs;
+}
+
+/* Grant copies for those segments of a placed request that are not mapped. */
+static void copy_unmapped(struct xsp_queue *q, uint16_t number, struct copies *c)
+{
+	struct xsp_slot *slot = &q->slots[number];
+	const struct xsp_blk_seg *segs = xsp_queue_segs(q, slot);
+	struct xsp_io *io = io_of(q, slot);
+	uint32_t at = 0;
+
+	for (uint32_t i = 0; i < slot->n_segs; i++) {
+		uint32_t len = seg_bytes(&segs[i]);
+
+		if (io->extents[i] == XSP_NO_EXTENT)
+			copies_add(c, number, segs[i].gref, segs[i].first * XSP_SECTOR_SIZE,
+				   io->bounce + at, len);
+		at += len;
+	}
+}
+
+static void want_pages(struct xsp_queue *q, const uint16_t *slots, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++) {
+		const struct xsp_slot *slot = &q->slots[slots[i]];
+		const struct xsp_blk_seg *segs = xsp_queue_segs(q, slot);
+
+		for (uint32_t k = 0; k < slot->n_segs; k++)
+			xsp_pages_want(q->pages, segs[k].gref);
+	}
+	xsp_pages_map(q->pages);
 }
 
 void xsp_data_in(struct xsp_queue *q, const uint16_t *slots, unsigned int n)
 {
-	copy_batch(q, slots, n, true);
+	struct copies c;
+
+	c.q = q;
+	c.in = true;
+	c.n = 0;
+	if (q->pages)
+		want_pages(q, slots, n);
+	for (unsigned int i = 0; i < n; i++) {
+		place(q, &q->slots[slots[i]]);
+		if (q->slots[slots[i]].op == XSP_IO_WRITE)
+			copy_unmapped(q, slots[i], &c);
+	}
+	copies_do(&c);
 }
 
 void xsp_data_out(struct xsp_queue *q, const uint16_t *slots, unsigned int n)
 {
-	copy_batch(q, slots, n, false);
+	struct copies c;
+
+	c.q = q;
+	c.in = false;
+	c.n = 0;
+	for (unsigned int i = 0; i < n; i++)
+		copy_unmapped(q, slots[i], &c);
+	copies_do(&c);
+}
+
+void xsp_data_release(struct xsp_queue *q, struct xsp_slot *slot)
+{
+	struct xsp_io *io = io_of(q, slot);
+
+	if (!q->pages)
+		return;
+	for (uint32_t i = 0; i < slot->n_segs; i++)
+		if (io->extents[i] != XSP_NO_EXTENT)
+			xsp_pages_put(q->pages, io->extents[i]);
 }

@@ -13,27 +13,41 @@ struct xsp_blk_limits {
 	uint64_t sectors;     /* of 512 bytes */
 	uint32_t sector_size; /* requests are aligned to it */
 	bool readonly;
-	bool can_flush;
+	bool can_flush;    /* FLUSH and BARRIER were offered */
+	bool can_discard;
+	uint16_t indirect; /* segments an indirect request may have; 0: not offered */
 };
 
 /* What a good request comes to. */
 struct xsp_blk_plan {
 	enum xsp_io_op op;
 	uint64_t offset;  /* bytes */
-	uint32_t len;     /* bytes; 0 for a plain flush */
-	bool presync;     /* flush before this write (FLUSH that carries data) */
+	uint64_t len;     /* bytes; 0 for a plain flush */
+	bool sync_before; /* flush, then this write (FLUSH that carries data, BARRIER) */
+	bool sync_after;  /* and flush again (BARRIER) */
+	bool drain;       /* BARRIER: all before it must be done, nothing after it begun */
 };
+
+/**
+ * xsp_blk_indirect_segs - how many descriptors an indirect request asks to be fetched
+ *
+ * Returns 0 when the request is malformed or indirect requests were not offered; xsp_blk_check then
+ * says why.
+ */
+uint16_t xsp_blk_indirect_segs(const struct xsp_blk_req *req, const struct xsp_blk_limits *limits);
 
 /**
  * xsp_blk_check - judge a request
  * @req:  the private copy; nr_segs may be anything
+ * @segs: the private copy of its segments: req->seg, or the fetched ones of an indirect request
  * @plan: written only when the verdict is good
  * @why:  a static phrase when it is not
  *
  * Returns enum xsp_blk_status: OKAY, ERROR (malformed, out of range, forbidden) or EOPNOTSUPP (an
  * operation that was not offered). Source: xen/include/public/io/blkif.h "REQUEST CODES".
  */
-int16_t xsp_blk_check(const struct xsp_blk_req *req, const struct xsp_blk_limits *limits,
-		      struct xsp_blk_plan *plan, const char **why);
+int16_t xsp_blk_check(const struct xsp_blk_req *req, const struct xsp_blk_seg *segs,
+		      const struct xsp_blk_limits *limits, struct xsp_blk_plan *plan,
+		      const char **why);
 
 #endif

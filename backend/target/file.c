@@ -74,6 +74,7 @@ static int geometry(struct file_target *f, const char *path, bool direct, char *
 			f->t.physical_size = physical;
 	} else if (S_ISREG(st.st_mode)) {
 		f->t.size_bytes = (uint64_t)st.st_size;
+		f->t.discard_granularity = (uint32_t)st.st_blksize; /* smaller holes are zeros written */
 		f->t.physical_size = 4096;
 		if (direct)
 			f->t.sector_size = direct_alignment(f->fd);
@@ -81,6 +82,8 @@ static int geometry(struct file_target *f, const char *path, bool direct, char *
 		snprintf(why, why_len, "%s is neither a file nor a block device", path);
 		return -ENOTBLK;
 	}
+	if (f->t.discard_granularity < f->t.physical_size)
+		f->t.discard_granularity = f->t.physical_size;
 	if (f->t.physical_size < f->t.sector_size)
 		f->t.physical_size = f->t.sector_size;
 	if (f->t.size_bytes < f->t.sector_size) {
@@ -134,6 +137,7 @@ static int file_open(const char *opts, const char *rest, const struct xsp_target
 	f->t.ops = &xsp_target_file;
 	f->t.readonly = wish->readonly;
 	f->t.can_flush = true;
+	f->t.can_discard = !wish->readonly;
 	f->fd = open(rest, (wish->readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC |
 			   (direct ? O_DIRECT : 0));
 	if (f->fd < 0) {
@@ -212,7 +216,7 @@ static void file_completed(struct xsp_cb *cb, int res)
 		xsp_io_done(io, res);
 		return;
 	}
-	if (res < 0) {
+	if (res < 0 || io->op == XSP_IO_DISCARD) {
 		xsp_io_done(io, res);
 		return;
 	}
@@ -235,15 +239,21 @@ static void file_queue(struct file_target *f, struct xsp_io *io)
 	switch (io->op) {
 	case XSP_IO_READ:
 		if (io->niov == 1)
-			io_uring_prep_read(sqe, f->fd, io->iov->iov_base, io->len, io->offset);
+			io_uring_prep_read(sqe, f->fd, io->iov->iov_base, (unsigned int)io->len,
+					   io->offset);
 		else
 			io_uring_prep_readv(sqe, f->fd, io->iov, io->niov, io->offset);
 		break;
 	case XSP_IO_WRITE:
 		if (io->niov == 1)
-			io_uring_prep_write(sqe, f->fd, io->iov->iov_base, io->len, io->offset);
+			io_uring_prep_write(sqe, f->fd, io->iov->iov_base, (unsigned int)io->len,
+					    io->offset);
 		else
 			io_uring_prep_writev(sqe, f->fd, io->iov, io->niov, io->offset);
+		break;
+	case XSP_IO_DISCARD: /* on a block device too: the kernel makes a discard of it */
+		io_uring_prep_fallocate(sqe, f->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+					(off_t)io->offset, (off_t)io->len);
 		break;
 	default:
 		io_uring_prep_fsync(sqe, f->fd, IORING_FSYNC_DATASYNC);
@@ -256,7 +266,7 @@ static void file_submit(struct xsp_target *t, struct xsp_io *io)
 	int err = __atomic_load_n(&f->flush_error, __ATOMIC_RELAXED);
 
 	assert(io->op == XSP_IO_FLUSH || io->offset + io->len <= t->size_bytes);
-	assert(io->op != XSP_IO_WRITE || !t->readonly);
+	assert((io->op != XSP_IO_WRITE && io->op != XSP_IO_DISCARD) || !t->readonly);
 	io->target = t;
 	io->cb.fn = file_completed;
 	if (io->op == XSP_IO_FLUSH && err)

@@ -35,6 +35,8 @@ static int null_open(const char *opts, const char *rest, const struct xsp_target
 		.physical_size = 4096,
 		.readonly = wish->readonly,
 		.can_flush = true,
+		.can_discard = true,
+		.discard_granularity = 512,
 	};
 	*ret = t;
 	return 0;

@@ -17,7 +17,7 @@
 
 #include "backend/worker.h"
 
-enum xsp_io_op { XSP_IO_READ, XSP_IO_WRITE, XSP_IO_FLUSH };
+enum xsp_io_op { XSP_IO_READ, XSP_IO_WRITE, XSP_IO_FLUSH, XSP_IO_DISCARD };
 
 /* One request on its way through a target: from its worker's pool, never allocated on the way. */
 struct xsp_io {
@@ -26,15 +26,20 @@ struct xsp_io {
 	struct xsp_target *target; /* the target's: set by submit where cb needs it */
 	struct iovec *iov;        /* data; a target may advance it while it works */
 	uint64_t offset;          /* bytes */
-	uint32_t len;             /* bytes left; 0 for FLUSH */
-	uint16_t niov;
+	uint64_t len;             /* bytes left; 0 for FLUSH; at most 1 MiB but for DISCARD */
+	uint16_t niov;            /* 0 for FLUSH and DISCARD */
 	uint8_t op;               /* enum xsp_io_op */
-	struct iovec one;         /* what iov points to when the data is in one piece */
 	/* the requester's */
 	void (*done)(struct xsp_io *io, int err); /* through xsp_io_done only */
 	void *queue;
 	uint16_t slot;
-	bool presync;             /* a flush goes before this write */
+	bool sync_before, sync_after; /* flushes around this write, still to do */
+	uint8_t *bounce;          /* its buffer, its iovecs and, for mapped pages, their extents: */
+	struct iovec *iovs;       /* its own for a direct request, its area's for an indirect one */
+	uint16_t *extents;
+	struct xsp_area *area;
+	struct iovec own_iovs[XSP_BLK_SEGS];
+	uint16_t own_extents[XSP_BLK_SEGS];
 	struct xsp_io *next;      /* free list, or a wrapper's own list while it holds the request */
 	uint64_t scratch[3];      /* the wrapper's or target's, for the time it holds the request */
 };
@@ -63,6 +68,8 @@ struct xsp_target {
 	uint32_t physical_size;  /* a hint for the guest */
 	bool readonly;
 	bool can_flush;          /* FLUSH means something */
+	bool can_discard;        /* DISCARD gives space back; the range then reads anything or zeros */
+	uint32_t discard_granularity;
 };
 
 struct xsp_target_ops {

@@ -14,30 +14,50 @@
 static struct xsp_blk_req slot[MAX_SLOTS];
 static uint32_t in_flight;
 
+static struct xsp_blk_seg area[XSP_AREA_SEGS]; /* what an indirect request fetches */
+
+static void judge_data(const struct xsp_blk_req *req, const struct xsp_blk_seg *segs,
+		       const struct xsp_blk_limits *l, const struct xsp_blk_plan *plan)
+{
+	bool indirect = req->op == XSP_BLK_INDIRECT;
+	uint32_t n = indirect ? req->handle : req->nr_segs;
+	uint64_t bytes = 0;
+
+	HOLDS(n >= 1 && n <= (indirect ? l->indirect : XSP_BLK_SEGS));
+	HOLDS(!indirect || xsp_blk_indirect_segs(req, l) == n);
+	for (unsigned int i = 0; i < n; i++) {
+		HOLDS(segs[i].first <= segs[i].last && segs[i].last < 8);
+		bytes += (segs[i].last - segs[i].first + 1u) * XSP_SECTOR_SIZE;
+	}
+	HOLDS(plan->len == bytes && plan->len <= (indirect ? XSP_AREA_BYTES : XSP_BOUNCE_BYTES));
+}
+
 static void judge(const struct xsp_blk_req *req, const struct xsp_blk_limits *l)
 {
+	const struct xsp_blk_seg *segs = req->op == XSP_BLK_INDIRECT ? area : req->seg;
 	struct xsp_blk_plan plan = { 0 };
 	const char *why = NULL;
-	int16_t status = xsp_blk_check(req, l, &plan, &why);
-	uint64_t size = l->sectors * XSP_SECTOR_SIZE, bytes = 0;
+	int16_t status = xsp_blk_check(req, segs, l, &plan, &why);
+	uint64_t size = l->sectors * XSP_SECTOR_SIZE;
 
+	HOLDS(xsp_blk_indirect_segs(req, l) <= XSP_AREA_SEGS);
 	if (status != XSP_BLK_OKAY) {
 		HOLDS(status == XSP_BLK_ERROR || status == XSP_BLK_EOPNOTSUPP);
 		HOLDS(why && *why);
 		return;
 	}
-	HOLDS(req->op == XSP_BLK_READ || req->op == XSP_BLK_WRITE || req->op == XSP_BLK_FLUSH);
+	HOLDS(req->op <= XSP_BLK_FLUSH || req->op == XSP_BLK_DISCARD || req->op == XSP_BLK_INDIRECT);
+	HOLDS(plan.drain == (req->op == XSP_BLK_BARRIER));
 	if (plan.op == XSP_IO_FLUSH) {
 		HOLDS(!plan.len && l->can_flush);
 		return;
 	}
 	HOLDS(plan.op == XSP_IO_READ || !l->readonly);
-	HOLDS(req->nr_segs >= 1 && req->nr_segs <= XSP_BLK_SEGS);
-	for (unsigned int i = 0; i < req->nr_segs; i++) {
-		HOLDS(req->seg[i].first <= req->seg[i].last && req->seg[i].last < 8);
-		bytes += (req->seg[i].last - req->seg[i].first + 1u) * XSP_SECTOR_SIZE;
-	}
-	HOLDS(plan.len == bytes && plan.len <= XSP_BOUNCE_BYTES);
+	HOLDS(!plan.sync_before || (plan.op == XSP_IO_WRITE && l->can_flush));
+	if (plan.op == XSP_IO_DISCARD)
+		HOLDS(l->can_discard && req->op == XSP_BLK_DISCARD && plan.len);
+	else
+		judge_data(req, segs, l, &plan);
 	HOLDS(plan.offset < size && plan.len <= size - plan.offset);
 	HOLDS(plan.offset % l->sector_size == 0 && plan.len % l->sector_size == 0);
 }
@@ -77,6 +97,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.sector_size = 512u << (kind & 3),
 		.readonly = kind & 16,
 		.can_flush = !(kind & 32),
+		.can_discard = kind & 128,
+		.indirect = kind & 4 ? XSP_AREA_SEGS : 0,
 	};
 
 	memset(s, 0, bytes);
@@ -107,6 +129,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			respond(&b, arg);
 			break;
 		case 6:
+			eat(&in, area, sizeof(area[0]) * arg);
 			xsp_ring_back_push(&b.ring);
 			break;
 		default:

@@ -19,11 +19,13 @@ static struct xsp_blk_req request(uint8_t op, uint64_t sector, uint8_t nr_segs)
 	return req;
 }
 
+static const struct xsp_blk_seg *segs; /* of the indirect request that is judged */
+
 static int16_t judge(const struct xsp_blk_req *req, const struct xsp_blk_limits *limits,
 		     struct xsp_blk_plan *plan)
 {
 	const char *why = NULL;
-	int16_t status = xsp_blk_check(req, limits, plan, &why);
+	int16_t status = xsp_blk_check(req, segs ? segs : req->seg, limits, plan, &why);
 
 	assert_true(status == XSP_BLK_OKAY || why);
 	return status;
@@ -57,13 +59,88 @@ static void flushes(void **state)
 	(void)state;
 	assert_int_equal(judge(&req, &disk, &plan), XSP_BLK_OKAY);
 	assert_int_equal(plan.op, XSP_IO_FLUSH);
-	assert_false(plan.presync);
+	assert_false(plan.sync_before);
 	req = request(XSP_BLK_FLUSH, 0, 1); /* with data: flush, then write */
 	assert_int_equal(judge(&req, &disk, &plan), XSP_BLK_OKAY);
 	assert_int_equal(plan.op, XSP_IO_WRITE);
-	assert_true(plan.presync);
+	assert_true(plan.sync_before);
+	assert_false(plan.drain);
 	no_flush.can_flush = false;
 	assert_int_equal(judge(&req, &no_flush, &plan), XSP_BLK_EOPNOTSUPP);
+}
+
+static void barriers(void **state)
+{
+	struct xsp_blk_req req = request(XSP_BLK_BARRIER, 0, 1);
+	struct xsp_blk_plan plan;
+
+	(void)state;
+	assert_int_equal(judge(&req, &disk, &plan), XSP_BLK_OKAY);
+	assert_int_equal(plan.op, XSP_IO_WRITE);
+	assert_true(plan.sync_before && plan.sync_after && plan.drain);
+	req.nr_segs = 0;
+	assert_int_equal(judge(&req, &disk, &plan), XSP_BLK_OKAY);
+	assert_int_equal(plan.op, XSP_IO_FLUSH);
+	assert_true(plan.drain);
+}
+
+static void discards(void **state)
+{
+	struct xsp_blk_limits can = disk, ro = disk;
+	struct xsp_blk_req req = { .op = XSP_BLK_DISCARD, .sector = 8, .discard.nr_sectors = 992 };
+	struct xsp_blk_plan plan;
+
+	(void)state;
+	assert_int_equal(judge(&req, &disk, &plan), XSP_BLK_EOPNOTSUPP);
+	can.can_discard = ro.can_discard = ro.readonly = true;
+	assert_int_equal(judge(&req, &can, &plan), XSP_BLK_OKAY);
+	assert_int_equal(plan.op, XSP_IO_DISCARD);
+	assert_int_equal(plan.len, 992 * 512);
+	assert_int_equal(judge(&req, &ro, &plan), XSP_BLK_ERROR);
+	req.discard.nr_sectors = 993;
+	assert_int_equal(judge(&req, &can, &plan), XSP_BLK_ERROR);
+	req.discard.nr_sectors = UINT64_MAX - 4;
+	assert_int_equal(judge(&req, &can, &plan), XSP_BLK_ERROR);
+	req.discard.nr_sectors = 0;
+	assert_int_equal(judge(&req, &can, &plan), XSP_BLK_ERROR);
+	req.discard.nr_sectors = 8;
+	req.nr_segs = 1; /* secure */
+	assert_int_equal(judge(&req, &can, &plan), XSP_BLK_EOPNOTSUPP);
+}
+
+static void indirect_lying_peer(void **state)
+{
+	struct xsp_blk_limits big = { .sectors = 1 << 20, .sector_size = 512, .indirect = 256 };
+	struct xsp_blk_req req = { .op = XSP_BLK_INDIRECT, .nr_segs = XSP_BLK_WRITE, .handle = 256 };
+	struct xsp_blk_seg fetched[256];
+	struct xsp_blk_plan plan;
+
+	(void)state;
+	for (unsigned int i = 0; i < 256; i++)
+		fetched[i] = (struct xsp_blk_seg){ .gref = 8 + i, .last = 7 };
+	segs = fetched;
+	assert_int_equal(xsp_blk_indirect_segs(&req, &big), 256);
+	assert_int_equal(judge(&req, &big, &plan), XSP_BLK_OKAY);
+	assert_int_equal(plan.op, XSP_IO_WRITE);
+	assert_int_equal(plan.len, 1 << 20);
+	for (unsigned int bad = 0; bad < 256; bad++) {
+		fetched[bad].last = 8;
+		assert_int_equal(judge(&req, &big, &plan), XSP_BLK_ERROR);
+		fetched[bad].last = 7;
+	}
+	req.handle = 257;
+	assert_int_equal(xsp_blk_indirect_segs(&req, &big), 0);
+	assert_int_equal(judge(&req, &big, &plan), XSP_BLK_ERROR);
+	req.handle = 0;
+	assert_int_equal(judge(&req, &big, &plan), XSP_BLK_ERROR);
+	req.handle = 1;
+	for (unsigned int op = XSP_BLK_BARRIER; op < 256; op++) {
+		req.nr_segs = (uint8_t)op;
+		assert_int_equal(judge(&req, &big, &plan), XSP_BLK_EOPNOTSUPP);
+	}
+	req.nr_segs = XSP_BLK_READ;
+	assert_int_equal(judge(&req, &disk, &plan), XSP_BLK_EOPNOTSUPP);
+	segs = NULL;
 }
 
 static void segments_lying_peer(void **state)
@@ -142,7 +219,7 @@ static void other_operations(void **state)
 	for (unsigned int op = 0; op < 256; op++) {
 		struct xsp_blk_req req = request((uint8_t)op, 0, 1);
 
-		if (op == XSP_BLK_READ || op == XSP_BLK_WRITE || op == XSP_BLK_FLUSH)
+		if (op <= XSP_BLK_FLUSH)
 			continue;
 		assert_int_equal(judge(&req, &disk, &plan), XSP_BLK_EOPNOTSUPP);
 	}
@@ -154,7 +231,8 @@ int main(void)
 		cmocka_unit_test(good_requests),	cmocka_unit_test(flushes),
 		cmocka_unit_test(segments_lying_peer),	cmocka_unit_test(range_lying_peer),
 		cmocka_unit_test(alignment),		cmocka_unit_test(readonly),
-		cmocka_unit_test(other_operations),
+		cmocka_unit_test(other_operations),	cmocka_unit_test(barriers),
+		cmocka_unit_test(discards),		cmocka_unit_test(indirect_lying_peer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
