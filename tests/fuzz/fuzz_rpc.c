@@ -19,10 +19,11 @@ int xsp_inspect_vbds(struct xsp_daemon *d, struct xsp_vbd_snap **ret, size_t *re
 	return 0;
 }
 
-int xsp_inspect_ring(struct xsp_daemon *d, uint32_t domid, uint32_t devid,
+int xsp_inspect_ring(struct xsp_daemon *d, uint32_t domid, uint32_t devid, uint32_t queue,
 		     struct xsp_ring_snap **ret)
 {
 	(void)d;
+	(void)queue;
 	if (domid != 1 || devid != 51712)
 		return -ENOENT;
 	*ret = calloc(1, sizeof(**ret));

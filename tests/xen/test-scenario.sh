@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# The scenarios on real Xen with stock Linux guests: the transcript must be the one that the lab
+# gave too (tests/lab/test-scenario.sh), to the letter.
+# timeout: 600
+set -eu
+cd "$(dirname "$0")"
+XSP_RIG_TIMEOUT=${XSP_RIG_TIMEOUT:-560} exec ./rig.sh run dom0-scenario.sh
