@@ -118,7 +118,7 @@ t 0 'vbd/1/51728 +guest1 .* r/s .* evt/req' stat --watch 0.2 --count 2
 t 0 x stat --json 1:xvdb
 json "o['devices'][0]['read_requests'] > 0 and o['devices'][0]['latency']['read']['p99_ns'] > 0"
 t 0 x stat --watch 0.2 --count 1 --json vbd/1/51728
-json "0.1 < o['interval_seconds'] < 2 and o['devices'][0]['grant_calls'] > 0"
+json "0.1 < o['interval_seconds'] < 2 and o['devices'][0]['evtchn_calls'] > 0"
 t 3 'does not serve vbd/1/51744' stat 1:xvdc
 t 0 'vbds_connected|disks +2, 1 connected' status
 t 0 x --json status
