@@ -18,12 +18,14 @@ in_guest() { # N CMD...: a shell text in guest N
 
 # A guest's "kernel" is one nbdkit for each disk: it holds the frontend, and what the guest does to
 # the disk goes through it.
+_preload= # nbdkit itself is not instrumented
+[ "${B##*/}" != asan ] || _preload=LD_PRELOAD=$(gcc -print-file-name=libasan.so)
 _sock() { echo "$T/guest$1-$2.sock"; }
 
 _plug() { # N DEV
 	local sock i
 	sock=$(_sock "$1" "$2")
-	xensplit lab run "$1" -- nbdkit -f -U "$sock" --pidfile "$sock.pid" "$B/lib/nbdkit-xensplit-plugin.so" dev="$2" \
+	xensplit lab run "$1" -- env ${_preload:-_=} nbdkit -f -U "$sock" --pidfile "$sock.pid" "$B/lib/nbdkit-xensplit-plugin.so" dev="$2" \
 		>"$sock.log" 2>&1 </dev/null &
 	for i in $(seq 100); do
 		[ -S "$sock" ] && return 0
