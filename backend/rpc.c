@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "common/suggest.h"
+#include "common/utf8.h"
 
 int xsp_rpc_fail(struct xsp_rpc_error *e, enum xsp_rpc_code code, const char *fmt, ...)
 {
@@ -21,36 +22,14 @@ int xsp_rpc_fail(struct xsp_rpc_error *e, enum xsp_rpc_code code, const char *fm
 	return -1;
 }
 
-/* Length of the UTF-8 character at p (NUL-terminated), 0 when it is none. */
-static size_t utf8_char(const unsigned char *p)
-{
-	size_t n = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
-
-	if (p[0] > 0xf4 || (p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
-	    (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
-		return 0;
-	for (size_t i = 1; i < n; i++)
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	return n;
-}
-
 struct json_object *xsp_rpc_text(const char *bytes)
 {
 	char *copy = strdup(bytes);
 	struct json_object *o;
-	size_t n;
 
 	if (!copy)
 		return NULL;
-	for (unsigned char *p = (unsigned char *)copy; *p; p += n) {
-		n = utf8_char(p);
-		if (!n) {
-			*p = '?';
-			n = 1;
-		}
-	}
-	o = json_object_new_string(copy);
+	o = json_object_new_string(xsp_utf8_clean(copy));
 	free(copy);
 	return o;
 }

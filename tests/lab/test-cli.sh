@@ -91,6 +91,10 @@ for want in 'backend = "/local/domain/0/backend/vbd/1/51712"  *\(n1,r0\)' 'backe
 	'state = "1"'; do
 	grep -qE "$want" "$T/front" || { echo "FAIL frontend nodes lack $want"; cat "$T/front"; failed=1; }
 done
+t 0 'guest Initialising' show 1:xvda
+grep -q '^/local/domain/1/device/vbd/51712' "$T/out" || { echo "FAIL show: no frontend nodes"; failed=1; }
+t 0 x --socket /nowhere --json show 1:xvda
+json "o['store']['backend']['online'] == '1' and 'no daemon' in o['daemon_says']"
 t 1 'is there already' attach 1 null:1G xvda
 t 0 'vbd/1/51712 +guest1 +xvda +0 +InitWait/Initialising +- +- +ro +32.0 MiB' list
 t 0 devices list guest1 --json
@@ -147,6 +151,18 @@ t 0 'no disks' list
 pkill -KILL -P $guest
 kill $guest 2>/dev/null
 wait $guest 2>/dev/null
+
+# a terminal gets colour and a table in place, a pipe neither
+t 0 attached attach 1 null:64M xvda
+if command -v script >/dev/null; then
+	TERM=xterm script -qec "xensplit lab run 0 -- xensplit stat --watch 0.2 --count 3" /dev/null >"$T/out" 2>&1 </dev/null
+	[ "$(grep -c $'\e\\[[0-9]*A' "$T/out")" = 2 ] && grep -q $'\e\\[36mguest1' "$T/out" || { echo "FAIL stat on a terminal:"; cat -v "$T/out"; failed=1; }
+	TERM=xterm NO_COLOR=1 script -qec "xensplit lab run 0 -- xensplit list" /dev/null >"$T/out" 2>&1 </dev/null
+	grep -q $'\e\\[[0-9]*m' "$T/out" && { echo "FAIL NO_COLOR:"; cat -v "$T/out"; failed=1; }
+fi
+t 0 'guest1' list
+grep -q $'\e' "$T/out" && { echo "FAIL escapes in a pipe"; failed=1; }
+t 0 detached detach 1:xvda
 
 # the log level, and a daemon that is away: 4
 t 0 'debug \(was info\)' log debug

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "common/devname.h"
+#include "common/utf8.h"
 
 static const struct {
 	const char *name;
@@ -98,6 +99,38 @@ static void device_ids(void **state)
 			    "vbd/4294967295/4294967295");
 }
 
+static void bytes_that_are_no_utf8(void **state)
+{
+	static const char *const cases[][2] = {
+		{"", ""},
+		{"plain", "plain"},
+		{"gr\xc3\xbc\xc3\x9f", "gr\xc3\xbc\xc3\x9f"},
+		{"\xe2\x82\xac \xf0\x9f\x98\x80", "\xe2\x82\xac \xf0\x9f\x98\x80"},
+		{"a\xff", "a?"},
+		{"\xc3", "?"},                /* cut short */
+		{"\xc0\xaf", "??"},           /* '/' made too long */
+		{"\xed\xa0\x80", "???"},      /* a surrogate */
+		{"\xf4\x90\x80\x80", "????"}, /* beyond the last character */
+		{"\xe2\x82z", "??z"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char text[32];
+
+		strcpy(text, cases[i][0]);
+		assert_string_equal(xsp_utf8_clean(text), cases[i][1]);
+	}
+	assert_string_equal(xsp_terminal_clean((char[]){"a\033[2J\x7f\xc2\x9b\xc2\xa3\n\xff"}),
+			    "a"
+			    "?[2J"
+			    "?"
+			    "??"
+			    "\xc2\xa3"
+			    "?"
+			    "?");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -106,6 +139,7 @@ int main(void)
 		cmocka_unit_test(every_number_has_a_name_that_fits),
 		cmocka_unit_test(nonsense_is_refused),
 		cmocka_unit_test(device_ids),
+		cmocka_unit_test(bytes_that_are_no_utf8),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -218,7 +218,7 @@ static int report(const struct call *call, const struct store *s, const struct d
 	o = json_object_new_object();
 	json_object_object_add(o, "device", json_object_new_string(k->dev.id));
 	json_object_object_add(o, "vdev", json_object_new_string(k->vdev));
-	json_object_object_add(o, "target", json_object_new_string(k->target));
+	json_object_object_add(o, "target", json_text(k->target));
 	json_object_object_add(o, "readonly", json_object_new_boolean(k->readonly));
 	json_object_object_add(o, "state", json_object_new_int(now.back));
 	json_object_object_add(o, "peer_state", json_object_new_int(now.front));

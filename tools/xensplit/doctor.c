@@ -51,7 +51,7 @@ say(struct doctor *d, enum verdict v, const char *check, const char *fix, const 
 		d->worst = v;
 	json_object_object_add(o, "check", json_object_new_string(check));
 	json_object_object_add(o, "result", json_object_new_string(words[v]));
-	json_object_object_add(o, "text", json_object_new_string(text));
+	json_object_object_add(o, "text", json_text(text));
 	json_object_object_add(o, "fix", fix ? json_object_new_string(fix) : NULL);
 	json_object_array_add(d->list, o);
 	if (d->call->json)

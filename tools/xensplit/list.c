@@ -36,7 +36,7 @@ static struct json_object *known_to_daemon(struct json_object *all, const char *
 
 static void add_text(struct json_object *o, const char *key, char *value)
 {
-	json_object_object_add(o, key, value ? json_object_new_string(value) : NULL);
+	json_object_object_add(o, key, json_text(value));
 	free(value);
 }
 

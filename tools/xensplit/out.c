@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/utf8.h"
+
 static bool coloured;
 
 static bool dumb(void)
@@ -61,7 +63,7 @@ int fail(const struct call *call, enum exit_code code, const char *fmt, ...)
 
 		json_object_object_add(e, "code", json_object_new_int(code));
 		json_object_object_add(e, "name", json_object_new_string(code_names[code]));
-		json_object_object_add(e, "message", json_object_new_string(text));
+		json_object_object_add(e, "message", json_text(text));
 		json_object_object_add(o, "error", e);
 		print_json(o);
 	} else {
@@ -80,6 +82,15 @@ void note(const struct call *call, const char *fmt, ...)
 	vfprintf(stderr, fmt, args);
 	va_end(args);
 	fputc('\n', stderr);
+}
+
+struct json_object *json_text(const char *bytes)
+{
+	char *copy = bytes ? strdup(bytes) : NULL;
+	struct json_object *o = copy ? json_object_new_string(xsp_utf8_clean(copy)) : NULL;
+
+	free(copy);
+	return o;
 }
 
 int print_json(struct json_object *o)
@@ -108,10 +119,7 @@ static void add(struct table *t, enum colour c, char *text)
 		exit(EXIT_FAILED);
 	}
 	/* A guest's or a file's name must not write to the terminal. */
-	for (char *p = text; *p; p++)
-		if ((unsigned char)*p < 0x20 || *p == 0x7f)
-			*p = '?';
-	t->cells[n] = text;
+	t->cells[n] = xsp_terminal_clean(text);
 	t->colours[n] = c;
 }
 

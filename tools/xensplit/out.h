@@ -32,6 +32,9 @@ int fail(const struct call *call, enum exit_code code, const char *fmt, ...)
 /** note - a line for people only: on stderr, not with --json or --quiet */
 void note(const struct call *call, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/** json_text - a JSON string of any bytes (NULL gives NULL); what is no UTF-8 becomes '?' */
+struct json_object *json_text(const char *bytes);
+
 /** print_json - print {"schema":1, ...@o} as one line and release @o; returns EXIT_OK */
 int print_json(struct json_object *o);
 

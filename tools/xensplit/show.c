@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/utf8.h"
 #include "tools/xensplit/client.h"
 #include "tools/xensplit/out.h"
 #include "tools/xensplit/store.h"
@@ -81,18 +82,86 @@ static void print_device(struct json_object *o)
 	print_counters(get_member(o, "counters"));
 }
 
+/* What XenStore says below one end's directory: {"state":"4",...}; NULL when it is not there. */
+static struct json_object *nodes_of(const struct store *s, const char *dir)
+{
+	struct json_object *o = NULL;
+	unsigned int n = 0;
+	char **names = s->xs ? xs_directory(s->xs, XBT_NULL, dir, &n) : NULL;
+
+	if (names)
+		o = json_object_new_object();
+	for (unsigned int i = 0; names && i < n; i++) {
+		char *value = store_read(s, XBT_NULL, dir, names[i]);
+
+		json_object_object_add(o, names[i], json_text(value));
+		free(value);
+	}
+	free(names);
+	return o;
+}
+
+static void print_nodes(const char *dir, struct json_object *nodes)
+{
+	if (!nodes)
+		return;
+	printf("%s\n", dir);
+	json_object_object_foreach(nodes, key, value)
+	{
+		char text[256];
+
+		snprintf(text, sizeof(text), "%s", value ? json_object_get_string(value) : "");
+		xsp_terminal_clean(text); /* a guest's words */
+		printf("  %s%-28s%s %s\n", paint(DIM), key, paint(PLAIN), text);
+	}
+}
+
+/* Both sources, so that a device the daemon does not know (yet, any more) can be looked at too. */
 int cmd_show(struct call *call)
 {
-	struct json_object *o;
-	int rc;
+	struct json_object *o = NULL, *back, *front, *nodes;
+	struct client_error e = {.code = EXIT_FAILED};
+	struct store s = {0};
+	struct device d;
+	struct client c;
+	int rc = store_open(call, &s);
 
-	o = ask_about(call, "vbd.show", &rc);
-	if (!o)
+	if (!rc)
+		rc = device_parse(call, &s, call->args[0], &d);
+	if (rc) {
+		store_close(&s);
 		return rc;
-	if (call->json)
+	}
+	if (!client_open(&c, call->socket, &e))
+		o = client_call(&c, "vbd.show", device_params(d.id), &e);
+	client_close(&c);
+	back = nodes_of(&s, d.back);
+	front = nodes_of(&s, d.front);
+	store_close(&s);
+	if (!o && !back && !front)
+		return fail(call, e.code, "%s", e.text);
+	if (call->json) {
+		if (!o) {
+			o = json_object_new_object();
+			json_object_object_add(o, "device", json_object_new_string(d.id));
+			json_object_object_add(o, "daemon_says", json_object_new_string(e.text));
+		}
+		nodes = json_object_new_object();
+		json_object_object_add(nodes, "backend", back);
+		json_object_object_add(nodes, "frontend", front);
+		json_object_object_add(o, "store", nodes);
 		return print_json(o);
-	print_device(o);
+	}
+	if (o)
+		print_device(o);
+	else
+		printf("%s%s%s  %s%s%s\n", paint(BOLD), d.id, paint(PLAIN), paint(YELLOW), e.text,
+		       paint(PLAIN));
+	print_nodes(d.back, back);
+	print_nodes(d.front, front);
 	json_object_put(o);
+	json_object_put(back);
+	json_object_put(front);
 	return EXIT_OK;
 }
 

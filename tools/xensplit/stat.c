@@ -230,7 +230,7 @@ static struct json_object *sample_json(struct view *v, int i, const struct sampl
 	char *name = name_of(v, v->now.dev[i].domid);
 
 	json_object_object_add(o, "device", json_object_new_string(v->now.dev[i].id));
-	json_object_object_add(o, "domain", name ? json_object_new_string(name) : NULL);
+	json_object_object_add(o, "domain", json_text(name));
 	number(o, "domid", v->now.dev[i].domid);
 	json_object_object_add(o, "vdev", json_object_new_string(v->now.dev[i].vdev));
 	number(o, "read_requests", s->rd_req);
