@@ -61,7 +61,9 @@ xsp-evil.src := tests/evil/main.c tests/evil/guest.c tests/evil/ring_attacks.c t
 xsp-evil.deps := ring
 xsp-evil.pkgs := xenevtchn xengnttab xenstore
 # What the kit relies on about Xen, asked of the lab (tests/lab/test-platform.sh) and of real Xen.
-programs += world-test world-hold world-domains world-store world-storm
+programs += world-test world-hold world-domains world-store world-storm world-many
+world-many.src := tests/world/many.c
+world-many.libs := -lxengnttab -lxenevtchn
 world-storm.src := tests/world/storm.c
 world-storm.libs := -lxengnttab -lxenevtchn
 world-store.src := tests/world/store.c
