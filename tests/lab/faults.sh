@@ -8,11 +8,11 @@
 # shellcheck shell=bash
 
 if [ -z "${FAULTS_INSIDE:-}" ]; then
-	lab=$B/bin/xensplit-lab
+	lab=$B/bin/xensplit
 	[ -x "$lab" ] || { echo "not built: $lab"; exit 1; }
-	"$lab" up --dir "$T/lab" --no-daemon --guests "${GUESTS:-3}" || exit 1
-	trap '"$lab" down --dir "$T/lab" >/dev/null' EXIT
-	"$lab" run --dir "$T/lab" 0 -- env FAULTS_INSIDE=1 bash "$0" "$@"
+	"$lab" lab up --dir "$T/lab" --no-daemon --guests "${GUESTS:-3}" || exit 1
+	trap '"$lab" lab down --dir "$T/lab" >/dev/null' EXIT
+	"$lab" lab run --dir "$T/lab" 0 -- env FAULTS_INSIDE=1 bash "$0" "$@"
 	exit $?
 fi
 
@@ -81,7 +81,7 @@ counter() { # DOM NAME: a counter of its disk
 		python3 -c 'import json,sys; print(json.load(sys.stdin)["vbds"][0]["counters"][sys.argv[1]])' "$2"
 }
 lab_number() { # FIELD DOM: of the lab's own status
-	"$B/bin/xensplit-lab" status --json --dir "$XENSPLIT_LAB" |
+	"$B/bin/xensplit" lab status --json --dir "$XENSPLIT_LAB" |
 		python3 -c 'import json,sys; print(next(d[sys.argv[1]] for d in json.load(sys.stdin)["domains"] if d["domid"] == int(sys.argv[2])))' "$@"
 }
 

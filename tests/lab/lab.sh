@@ -7,7 +7,6 @@ ls /usr/lib/xen-*/bin/xenstored >/dev/null 2>&1 || { echo "no xenstored: install
 export XENSPLIT_LAB=$T/lab
 
 LAB=("$B/bin/xensplit" lab)
-"${LAB[@]}" --help >/dev/null 2>&1 || LAB=("$B/bin/xensplit-lab")
 lab() { "${LAB[@]}" "$@"; }
 dom() { # DOMID COMMAND...: a process of that domain
 	local id=$1

@@ -59,7 +59,7 @@ PY
 echo "== one process at a time; a killed one leaves the device free"
 dom 1 xensplit-vbd verify xvda --time 30 --quiet >"$T/out" 2>&1 &
 load=$!
-wait_for 5 sh -c "[ \"\$(xensplit-lab run --dir $lab 0 -- xenstore-read /local/domain/1/device/vbd/51712/state)\" = 4 ]"
+wait_for 5 sh -c "[ \"\$(xensplit lab run --dir $lab 0 -- xenstore-read /local/domain/1/device/vbd/51712/state)\" = 4 ]"
 exits 1 dom 1 xensplit-vbd info xvda 2>&1 | grep "in use by process" || fail "not refused"
 dom 1 sh -c 'kill -9 $(xenstore-read device/vbd/51712/owner | cut -d" " -f1)'
 wait $load
@@ -75,7 +75,7 @@ wait $load
 [ $? = 3 ] || fail "the load did not end with 3: $(cat "$T/out")"
 grep "the backend closes" "$T/out" || fail "no reason given"
 grep -q " 0 errors, 0 wrong" "$T/out" || fail "requests under way failed"
-wait_for 5 sh -c "[ \"\$(xensplit-lab run --dir $lab 0 -- xenstore-read /local/domain/0/backend/vbd/1/51712/state)\" = 6 ]"
+wait_for 5 sh -c "[ \"\$(xensplit lab run --dir $lab 0 -- xenstore-read /local/domain/0/backend/vbd/1/51712/state)\" = 6 ]"
 exits 3 dom 1 xensplit-vbd info xvda
 
 echo "== read-only, another guest"
@@ -98,4 +98,4 @@ attach 1 51744 "$T/b.img"
 exits 5 dom 1 xensplit-vbd info xvdc --timeout 0.5
 
 echo "== nothing is left"
-xensplit-lab status --dir "$lab"
+xensplit lab status --dir "$lab"

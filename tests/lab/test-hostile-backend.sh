@@ -12,7 +12,7 @@ try() { # MODE EXIT TEXT [OPTION...]: verify must end so, and say that
 	local mode=$1 want=$2 text=$3 rc=0 b
 	shift 3
 	attach 1 51712 none
-	timeout 30 xensplit-lab run --dir "$lab" 0 -- test-backend 1 51712 "$mode" &
+	timeout 30 xensplit lab run --dir "$lab" 0 -- test-backend 1 51712 "$mode" &
 	b=$!
 	dom 1 timeout 20 xensplit-vbd verify xvda --time 1 --quiet --timeout 3 "$@" >"$T/out" 2>&1 || rc=$?
 	[ $rc = "$want" ] || { cat "$T/out"; fail "$mode: exit $rc instead of $want"; }

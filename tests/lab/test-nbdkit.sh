@@ -95,7 +95,7 @@ exits 0 nbd 1 xvda 'nbdinfo --size "$uri"; touch up; while ! [ -e gone ]; do sle
 n=$!
 wait_for 5 test -e up
 detach 1 51712
-wait_for 8 sh -c "[ \"\$(xensplit-lab run --dir $lab 0 -- xenstore-read /local/domain/0/backend/vbd/1/51712/state)\" = 6 ]"
+wait_for 8 sh -c "[ \"\$(xensplit lab run --dir $lab 0 -- xenstore-read /local/domain/0/backend/vbd/1/51712/state)\" = 6 ]"
 touch gone
 wait $n || fail "nbdkit ended with $?"
 [ -s err ] || fail "nbdcopy did not complain"

@@ -10,18 +10,18 @@ daemon=
 dom() { # DOMID COMMAND... in that domain
 	local id=$1
 	shift
-	xensplit-lab run --dir "$lab" "$id" -- "$@"
+	xensplit lab run --dir "$lab" "$id" -- "$@"
 }
 
-lab_up() { xensplit-lab up --dir "$lab" --guests "${1:-2}" --no-daemon || exit 1; trap lab_down EXIT; }
+lab_up() { xensplit lab up --dir "$lab" --guests "${1:-2}" --no-daemon || exit 1; trap lab_down EXIT; }
 
 lab_down() {
 	daemon_stop
-	xensplit-lab down --dir "$lab" >/dev/null 2>&1
+	xensplit lab down --dir "$lab" >/dev/null 2>&1
 }
 
 daemon_start() {
-	xensplit-lab run --dir "$lab" 0 -- xensplitd --socket "$lab/xensplitd.sock" 2>>"$T/daemon.log" &
+	xensplit lab run --dir "$lab" 0 -- xensplitd --socket "$lab/xensplitd.sock" 2>>"$T/daemon.log" &
 	daemon=$!
 }
 
