@@ -5,10 +5,6 @@ archives += lab-cli
 lab-cli.src := tools/lab/lab.c tools/lab/up.c tools/lab/enter.c tools/lab/table.c tools/lab/link.c \
 	common/lab/env.c
 lab-cli.pkgs := json-c
-programs += xensplit-lab
-xensplit-lab.src := tools/lab/main.c
-xensplit-lab.deps := lab-cli
-xensplit-lab.pkgs := json-c
 # A guest's PV disks from the command line.
 programs += xensplit-vbd
 xensplit-vbd.src := tools/vbd/main.c tools/vbd/pattern.c tools/vbd/transfer.c tools/vbd/verify.c
