@@ -18,6 +18,25 @@
 
 #include "common/lab/shm.h"
 
+/* Who takes the lock: a program waits for it, the hub for a second (lab_lock_or_go_on). */
+enum lab_who { LAB_PROGRAM, LAB_HUB };
+
+static inline bool lab_event_lock(struct lab_evh *h, enum lab_who who)
+{
+	bool died;
+
+	if (who == LAB_HUB)
+		return lab_lock_or_go_on(&h->lock, &died);
+	lab_lock(&h->lock);
+	return true;
+}
+
+static inline void lab_event_unlock(struct lab_evh *h, bool locked)
+{
+	if (locked)
+		lab_unlock(&h->lock);
+}
+
 /*
  * Under h->lock. True: the caller must write the handle's eventfd after the unlock. The ring is
  * written before the mask bit: a process killed in between costs a spurious event, never a lost
@@ -46,27 +65,27 @@ static inline bool lab_event_push(struct lab_evh *h, struct lab_port *p, uint32_
  * bound so. *owner names the handle to wake when true is returned.
  */
 static inline bool lab_event_raise(struct lab_shm *s, struct lab_port *p, uint32_t port,
-				   uint64_t bind, uint64_t *owner)
+				   uint64_t bind, enum lab_who who, uint64_t *owner)
 {
 	for (;;) {
 		uint64_t o = __atomic_load_n(&p->owner, __ATOMIC_ACQUIRE);
 		struct lab_evh *h;
-		bool wake;
+		bool wake, locked;
 
 		if (!o)
 			return false;
 		h = &s->evh[LAB_OWNER_SLOT(o)];
-		lab_lock(&h->lock);
+		locked = lab_event_lock(h, who);
 		if (__atomic_load_n(&p->owner, __ATOMIC_ACQUIRE) != o) {
-			lab_unlock(&h->lock);
+			lab_event_unlock(h, locked);
 			continue;
 		}
 		if (bind && __atomic_load_n(&p->bind, __ATOMIC_ACQUIRE) != bind) {
-			lab_unlock(&h->lock);
+			lab_event_unlock(h, locked);
 			return false;
 		}
 		wake = lab_event_push(h, p, port);
-		lab_unlock(&h->lock);
+		lab_event_unlock(h, locked);
 		*owner = o;
 		return wake;
 	}
@@ -96,11 +115,11 @@ static inline bool lab_event_drain(int evfd)
  * no longer handle `gen`'s (its domain died). An fd found readable
  * though the FIFO is empty is a token whose writer was slower than we were: drained here.
  */
-static inline int lab_event_pop(struct lab_evh *h, uint32_t gen, int evfd)
+static inline int lab_event_pop(struct lab_evh *h, uint32_t gen, int evfd, enum lab_who who)
 {
+	bool locked = lab_event_lock(h, who);
 	int r;
 
-	lab_lock(&h->lock);
 	if (h->gen != gen) {
 		r = -ENODEV;
 	} else if (h->overflow) {
@@ -114,16 +133,16 @@ static inline int lab_event_pop(struct lab_evh *h, uint32_t gen, int evfd)
 		if (h->cons == h->prod)
 			lab_event_drain(evfd);
 	}
-	lab_unlock(&h->lock);
+	lab_event_unlock(h, locked);
 	return r;
 }
 
 /* Write a port back; true: wake the handle's own fd (an event was kept pending). */
-static inline bool lab_event_unmask(struct lab_evh *h, struct lab_port *p, uint32_t port)
+static inline bool lab_event_unmask(struct lab_evh *h, struct lab_port *p, uint32_t port,
+				    enum lab_who who)
 {
-	bool wake = false;
+	bool wake = false, locked = lab_event_lock(h, who);
 
-	lab_lock(&h->lock);
 	if (p->masked) {
 		p->masked = 0;
 		if (p->pending) {
@@ -131,7 +150,7 @@ static inline bool lab_event_unmask(struct lab_evh *h, struct lab_port *p, uint3
 			wake = lab_event_push(h, p, port);
 		}
 	}
-	lab_unlock(&h->lock);
+	lab_event_unlock(h, locked);
 	return wake;
 }
 

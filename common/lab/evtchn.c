@@ -18,21 +18,6 @@ static struct lab_port *port_of(uint16_t dom, uint32_t port)
 	return &hub.shm->dom[dom].port[port];
 }
 
-/* A client stopped inside the lock must not stop the hub: after a second it goes on without. */
-bool hub_trylock(pthread_mutex_t *m, bool *died)
-{
-	struct timespec t;
-	int r;
-
-	clock_gettime(CLOCK_REALTIME, &t);
-	t.tv_sec++;
-	r = pthread_mutex_timedlock(m, &t);
-	*died = r == EOWNERDEAD;
-	if (*died)
-		pthread_mutex_consistent(m);
-	return r == 0 || r == EOWNERDEAD;
-}
-
 int evh_alloc(uint32_t *gen)
 {
 	struct lab_evh *h;
@@ -45,7 +30,7 @@ int evh_alloc(uint32_t *gen)
 		h = &hub.shm->evh[i];
 		if (!h->gen) /* once: a late notifier of the slot's last user may be in the lock */
 			lab_mutex_init(&h->lock);
-		locked = hub_trylock(&h->lock, &died);
+		locked = lab_lock_or_go_on(&h->lock, &died);
 		h->gen++;
 		h->prod = h->cons = h->overflow = 0;
 		if (locked)
@@ -85,7 +70,7 @@ static void port_raise(uint16_t dom, uint32_t port)
 {
 	uint64_t o;
 
-	if (lab_event_raise(hub.shm, port_of(dom, port), port, 0, &o) &&
+	if (lab_event_raise(hub.shm, port_of(dom, port), port, 0, LAB_HUB, &o) &&
 	    hub.evfd[LAB_OWNER_SLOT(o)] >= 0)
 		lab_event_wake(hub.evfd[LAB_OWNER_SLOT(o)]);
 }

@@ -11,10 +11,11 @@
 #include <string.h>
 #include <sys/mman.h>
 
-/* As hub_trylock; a holder that was killed may have left counts that its records don't bear out. */
+/* As lab_lock_or_go_on; a holder that was killed may have left counts that its records don't bear
+ * out. */
 static bool grants_lock(struct lab_dom *ld)
 {
-	bool died, locked = hub_trylock(&ld->grant_lock, &died);
+	bool died, locked = lab_lock_or_go_on(&ld->grant_lock, &died);
 
 	if (died)
 		ld->recount = 1;

@@ -127,7 +127,6 @@ void ports_close_dom(uint16_t dom);
 int port_send(uint16_t dom, uint32_t port);
 void virq_raise(uint32_t virq);
 void evh_sweep(void);
-bool hub_trylock(pthread_mutex_t *m, bool *died);
 
 /* relay.c */
 int relay_start(struct domain *d);

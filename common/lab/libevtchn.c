@@ -143,7 +143,8 @@ int xenevtchn_notify(xenevtchn_handle *h, evtchn_port_t port)
 	rdom = LAB_BIND_DOM(b);
 	rport = LAB_BIND_PORT(b);
 	if (lab_event_raise(s, &s->dom[rdom].port[rport], rport,
-			    LAB_BIND(LAB_PORT_INTERDOMAIN, h->link.dom, port), &owner)) {
+			    LAB_BIND(LAB_PORT_INTERDOMAIN, h->link.dom, port), LAB_PROGRAM,
+			    &owner)) {
 		fd = owner == h->owner ? h->fd : eventfd_of(h, owner);
 		if (fd >= 0)
 			lab_event_wake(fd);
@@ -190,7 +191,7 @@ xenevtchn_port_or_error_t xenevtchn_pending(xenevtchn_handle *h)
 	if (err)
 		return fail(err);
 	for (;;) {
-		r = lab_event_pop(h->evh, h->link.gen, h->fd);
+		r = lab_event_pop(h->evh, h->link.gen, h->fd, LAB_PROGRAM);
 		if (r >= 0)
 			return r;
 		if (r != -EAGAIN || (fcntl(h->fd, F_GETFL) & O_NONBLOCK))
@@ -207,7 +208,7 @@ int xenevtchn_unmask(xenevtchn_handle *h, evtchn_port_t port)
 
 	if (err)
 		return fail(err);
-	if (mine(h, port) && lab_event_unmask(h->evh, &h->port[port], port))
+	if (mine(h, port) && lab_event_unmask(h->evh, &h->port[port], port, LAB_PROGRAM))
 		lab_event_wake(h->fd);
 	return 0;
 }

@@ -171,11 +171,11 @@ static void relay_event(struct source *s, uint32_t events)
 	int port;
 
 	(void)events;
-	while ((port = lab_event_pop(h, r->gen, s->fd)) > 0) {
+	while ((port = lab_event_pop(h, r->gen, s->fd, LAB_HUB)) > 0) {
 		struct lab_port *p = &hub.shm->dom[r->domain->id].port[port];
 
 		relay_pump(r);
-		if (lab_event_unmask(h, p, (uint32_t)port))
+		if (lab_event_unmask(h, p, (uint32_t)port, LAB_HUB))
 			lab_event_wake(s->fd);
 	}
 }

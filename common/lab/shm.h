@@ -138,6 +138,26 @@ static inline bool lab_lock(pthread_mutex_t *m)
 	return true;
 }
 
+/*
+ * The hub's way: a holder that was stopped (SIGSTOP) must not stop the hub, so after a second it
+ * goes on without the lock. False: not locked. *died: the last holder was killed.
+ */
+static inline bool lab_lock_or_go_on(pthread_mutex_t *m, bool *died)
+{
+	struct timespec t;
+	int r = pthread_mutex_trylock(m);
+
+	if (r == EBUSY) {
+		clock_gettime(CLOCK_REALTIME, &t);
+		t.tv_sec++;
+		r = pthread_mutex_timedlock(m, &t);
+	}
+	*died = r == EOWNERDEAD;
+	if (*died)
+		pthread_mutex_consistent(m);
+	return r == 0 || *died;
+}
+
 static inline void lab_unlock(pthread_mutex_t *m)
 {
 	pthread_mutex_unlock(m);

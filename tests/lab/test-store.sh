@@ -52,6 +52,20 @@ dom 1 world-store many >"$T/many" 2>&1 || { fail "many processes on a ring"; cat
 # a killed process's transactions and watches end with it
 dom 1 world-store killed || fail "what a killed process left"
 
+# a store that is stopped for a while: what asks it waits, the rest of the lab does not
+xenstored=$(dom 0 pgrep -x xenstored)
+dom 0 kill -STOP "$xenstored"
+dom 1 xenstore-read name >"$T/late" &
+late=$!
+dom 0 timeout 10 xenstore-read /local/domain/1/name >"$T/late0" &
+late0=$!
+check "status answers" timeout 5 "${LAB[@]}" status
+check "handles open" timeout 5 "${LAB[@]}" run 0 -- world-domains
+same "the guest's request waits" "$(cat "$T/late")" ""
+dom 0 kill -CONT "$xenstored"
+wait $late $late0
+same "and is answered then" "$(cat "$T/late" "$T/late0" | tr '\n' ' ')" "guest1 guest1 "
+
 # death of a domain
 dom 0 xenstore-watch -n 2 @releaseDomain >"$T/release" &
 w=$!
