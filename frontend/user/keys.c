@@ -152,14 +152,24 @@ static unsigned long long started(long pid)
 	return ticks;
 }
 
-/* Refuses a device that a living process of this domain has open: -EBUSY. */
+/*
+ * Refuses a device that a living process of this domain has open, or a driver of its kernel: -EBUSY.
+ * Taking it away from them would look to them like a disk that was pulled.
+ */
 int xsp_keys_owner(struct xsp_disk *d)
 {
+	char driver[64];
 	char *s = xsp_store_read(&d->store, XBT_NULL, "%s/owner", d->front);
 	unsigned long long ticks;
 	long pid;
 	int error = 0;
 
+	snprintf(driver, sizeof(driver), "/sys/bus/xen/devices/vbd-%u/driver", d->devid);
+	if (!access(driver, F_OK))
+		error = xsp_disk_fail(d, -EBUSY,
+				      "vbd %u: in use by the kernel (echo vbd-%u "
+				      ">/sys/bus/xen/drivers/vbd/unbind)",
+				      d->devid, d->devid);
 	if (s && sscanf(s, "%ld %llu", &pid, &ticks) == 2 && pid > 0 && started(pid) == ticks)
 		error = xsp_disk_fail(d, -EBUSY, "vbd %u: in use by process %ld", d->devid, pid);
 	free(s);
