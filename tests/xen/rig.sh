@@ -83,7 +83,7 @@ up() {
 	local start=$SECONDS
 	prepare
 	qemu_args batch
-	"${qemu[@]}" -pidfile "$dir/qemu.pid" </dev/null >"$dir/qemu.log" 2>&1 &
+	"${qemu[@]}" -pidfile "$dir/qemu.pid" </dev/null >"$dir/qemu.log" 2>&1 9>&- &
 	disown
 	while [ ! -e "$dir/out/ready" ]; do
 		sleep 0.2
@@ -165,6 +165,9 @@ run)
 	}
 	trap cleanup EXIT
 	trap 'exit 130' INT TERM
+	# Two emulated machines at a time only make each other's time-outs run out.
+	exec 9>"${TMPDIR:-/tmp}/xsp-rig-$(id -u).lock"
+	flock -n 9 || { echo "rig: another run on this machine goes first" >&2; flock 9; }
 	up
 	rc=0
 	run_in_dom0 "exec $script $(printf '%q ' "$@")" || rc=$?
