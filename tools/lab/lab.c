@@ -135,11 +135,13 @@ static int create_or_destroy(const struct lab_options *o, enum lab_op op, unsign
 static int shell(const struct lab_options *o, unsigned int dom)
 {
 	const char *sh = getenv("SHELL");
-	char *argv[2] = {strdup(sh && *sh ? sh : "/bin/sh"), NULL};
-	int r = lab_run(o, dom, argv);
+	char path[256], where[16], *argv[2] = {path, NULL};
 
-	free(argv[0]);
-	return r;
+	snprintf(path, sizeof(path), "%s", sh && *sh ? sh : "/bin/sh");
+	/* Debian's prompt shows it in front */
+	snprintf(where, sizeof(where), dom ? "guest %u" : "Dom%u", dom);
+	setenv("debian_chroot", where, 1);
+	return lab_run(o, dom, argv);
 }
 
 static int with_domain(const struct lab_options *o, const char *cmd, int argc, char **argv)

@@ -222,7 +222,8 @@ static int directory(const struct lab_options *o)
 		lab_error("cannot make %s: %s", o->dir, strerror(errno));
 		return -1;
 	}
-	if (stat(o->dir, &st) < 0 || !S_ISDIR(st.st_mode) || st.st_uid != geteuid()) {
+	if (lstat(o->dir, &st) < 0 || !S_ISDIR(st.st_mode) || st.st_uid != geteuid() ||
+	    chmod(o->dir, 0700) < 0) {
 		lab_error("%s is not a directory of ours; choose one with --dir", o->dir);
 		return -1;
 	}
