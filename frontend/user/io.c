@@ -258,12 +258,13 @@ static bool take_event(struct xsp_disk *d)
 {
 	bool ours = false;
 
-	for (int i = 0; i < 4; i++) { /* one port: more than one event is an old port's */
+	/* ours can't come twice before it is unmasked; any other is an old port's */
+	for (int i = 0; i < 4 && !ours; i++) {
 		int port = xenevtchn_pending(d->evtchn);
 
 		if (port < 0)
 			break;
-		ours |= d->have_port && (evtchn_port_t)port == d->port;
+		ours = d->have_port && (evtchn_port_t)port == d->port;
 	}
 	return ours;
 }
@@ -273,10 +274,8 @@ static void event_done(struct xsp_disk *d)
 {
 	d->spurious = d->completed != d->completed_at_event ? 0 : d->spurious + 1;
 	d->completed_at_event = d->completed;
-	if (d->spurious < MAX_SPURIOUS) {
-		xenevtchn_unmask(d->evtchn, d->port);
+	if (d->spurious < MAX_SPURIOUS && !xenevtchn_unmask(d->evtchn, d->port))
 		return;
-	}
 	d->masked = true;
 	xsp_disk_set_timer(d, SPURIOUS_MS);
 }
