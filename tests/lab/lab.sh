@@ -35,15 +35,17 @@ until_true() { # SECONDS COMMAND...: true within that time
 
 lab_end() {
 	local rc=$?
-	if [ $rc != 0 ] || [ $failures != 0 ]; then
-		for f in "$XENSPLIT_LAB"/*.log; do [ -e "$f" ] && { echo "== $f"; tail -n 20 "$f"; }; done
-	elif grep -lE 'ERROR: AddressSanitizer|runtime error:|LeakSanitizer|ThreadSanitizer' \
-		"$XENSPLIT_LAB"/*.log 2>/dev/null; then
-		cat "$XENSPLIT_LAB"/*.log
-		failures=1
-	fi
+	mkdir -p "$T/logs"
+	ln -f "$XENSPLIT_LAB"/*.log "$T/logs" 2>/dev/null # what they say at the very end counts too
 	lab down >/dev/null
-	[ $failures = 0 ] || rc=1
+	if grep -qE 'ERROR: AddressSanitizer|runtime error:|LeakSanitizer|ThreadSanitizer' \
+		"$T"/logs/* 2>/dev/null; then
+		fail "a sanitizer complains"
+	fi
+	if [ $rc != 0 ] || [ $failures != 0 ]; then
+		rc=1
+		tail -n 30 "$T"/logs/* /dev/null
+	fi
 	exit $rc
 }
 trap lab_end EXIT

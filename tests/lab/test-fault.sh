@@ -25,7 +25,7 @@ echo "ok: each of the $calls calls can fail"
 
 # the same in a program with both halves: a failed map maps nothing, a failed unmap unmaps nothing
 "${LAB[@]}" run 1 -- world-hold guest 0 >"$T/hold" &
-until_true 5 grep -qs holds "$T/hold"
+until_true 20 grep -qs holds "$T/hold"
 read -r _ port refs <"$T/hold"
 dom 0 env XENSPLIT_FAULT=gnttab.map:2 world-hold dom0 1 "$port" $refs >"$T/out" 2>"$T/err"
 same "the second map fails" "$? $(grep -c 'call 2 of gnttab.map fails with EINVAL' "$T/err")" "1 1"

@@ -48,18 +48,18 @@ same "run in a run" "$(lab run 0 -- "${LAB[@]}" run 1 -- xenstore-read name)" gu
 same "a domain is made by its first run" "$(lab run 5 --name five -- xenstore-read name)" five
 "${LAB[@]}" run 1 -- sh -c 'trap "echo got; exit 3" TERM; echo up; while :; do sleep 0.05; done' >"$T/trap" &
 pid=$!
-until_true 5 grep -q up "$T/trap"
+until_true 20 grep -q up "$T/trap"
 kill -TERM $pid
 wait $pid
 same "SIGTERM goes on to the command, its code comes back" "$? $(tail -n 1 "$T/trap")" "3 got"
 "${LAB[@]}" run 1 -- sleep 1000 &
 pid=$!
-until_true 5 eval 'lab run 0 -- pgrep -x sleep >/dev/null'
+until_true 20 eval 'lab run 0 -- pgrep -x sleep >/dev/null'
 kill -9 $pid
-check "with a killed run its command goes" until_true 5 eval '! lab run 0 -- pgrep -x sleep >/dev/null'
+check "with a killed run its command goes" until_true 20 eval '! lab run 0 -- pgrep -x sleep >/dev/null'
 "${LAB[@]}" run 5 -- sh -c 'sleep 1000 & setsid sleep 1000 & wait' &
 pid=$!
-until_true 5 eval '[ "$(lab run 0 -- pgrep -cx sleep)" = 2 ]'
+until_true 20 eval '[ "$(lab run 0 -- pgrep -cx sleep)" = 2 ]'
 code "destroy" 0 lab destroy 5
 wait $pid
 same "destroy ends the domain's processes" "$?" 137
@@ -75,17 +75,17 @@ check "is JSON" eval 'python3 -c "import json,sys; json.load(sys.stdin)" <"$T/ou
 hub=$(python3 -c 'import json,sys; print(json.load(sys.stdin)["pid"])' <"$T/out")
 "${LAB[@]}" run 1 -- sleep 1000 &
 pid=$!
-until_true 5 eval 'lab run 0 -- pgrep -x sleep >/dev/null'
+until_true 20 eval 'lab run 0 -- pgrep -x sleep >/dev/null'
 kill -9 "$hub"
 wait $pid
 same "run ends with the lab" "$?" 137
-check "no process is left" until_true 5 eval '[ "$(ours)" -le "$before" ]'
+check "no process is left" until_true 20 eval '[ "$(ours)" -le "$before" ]'
 code "status after a crash" 1 lab status
 code "up after a crash" 0 lab up --guests 1
 same "with a working store" "$(lab run 1 -- xenstore-read name)" guest1
 code "down" 0 lab down
 check "the directory is gone" [ ! -e "$XENSPLIT_LAB" ]
-check "no process is left" until_true 5 eval '[ "$(ours)" -le "$before" ]'
+check "no process is left" until_true 20 eval '[ "$(ours)" -le "$before" ]'
 
 # where a machine allows fewer namespaces, or none
 for which in umn- ----; do
@@ -96,7 +96,7 @@ for which in umn- ----; do
 	wait $! || { fail "world-test with $which, guest"; cat "$T/g"; }
 	"${LAB[@]}" run 2 -- sh -c 'sleep 1000 & setsid sleep 1000 & wait' &
 	pid=$!
-	until_true 5 eval '[ "$(ours)" -ge $((before + 4)) ]'
+	until_true 20 eval '[ "$(ours)" -ge $((before + 4)) ]'
 	code "destroy" 0 lab destroy 2
 	wait $pid
 	same "destroy ends the domain's processes" "$?" 137
@@ -105,10 +105,10 @@ for which in umn- ----; do
 	kill -9 "$(lab status --json | grep -o '"pid":[0-9]*' | grep -o '[0-9]*')"
 	wait $pid
 	same "run ends with the lab" "$?" 137
-	check "no process is left" until_true 5 eval '[ "$(ours)" -le "$before" ]'
+	check "no process is left" until_true 20 eval '[ "$(ours)" -le "$before" ]'
 	code "up again" 0 lab up --guests 1
 	code "down" 0 lab down
-	check "no process is left" until_true 5 eval '[ "$(ours)" -le "$before" ]'
+	check "no process is left" until_true 20 eval '[ "$(ours)" -le "$before" ]'
 done
 unset XENSPLIT_LAB_NAMESPACES
 

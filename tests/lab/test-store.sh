@@ -41,7 +41,7 @@ dom 1 world-store eacces /local/domain/2/data/x || fail "the error is not EACCES
 # watches, in a guest
 dom 1 xenstore-watch -n 3 data/w >"$T/watch" &
 w=$!
-until_true 5 grep -q . "$T/watch" || fail "no first event"
+until_true 20 grep -q . "$T/watch" || fail "no first event"
 dom 0 xenstore-write /local/domain/1/data/w/x 1
 dom 1 xenstore-write data/w/y 2
 wait $w
@@ -69,7 +69,7 @@ same "and is answered then" "$(cat "$T/late" "$T/late0" | tr '\n' ' ')" "guest1 
 # death of a domain
 dom 0 xenstore-watch -n 2 @releaseDomain >"$T/release" &
 w=$!
-until_true 5 grep -q . "$T/release"
+until_true 20 grep -q . "$T/release"
 check "destroy" lab destroy 2
 wait $w
 same "@releaseDomain" "$(grep -c @releaseDomain "$T/release")" 2

@@ -8,8 +8,8 @@
 check "up" lab up --guests 1 --no-daemon
 "${LAB[@]}" run 1 -- world-storm echo 0 3 >"$T/echo" &
 "${LAB[@]}" run 1 -- world-hold guest 0 >"$T/hold" &
-until_true 5 grep -qs ready "$T/echo" || fail "no echo"
-until_true 5 grep -qs holds "$T/hold" || fail "no pages"
+until_true 20 grep -qs ready "$T/echo" || fail "no echo"
+until_true 20 grep -qs holds "$T/hold" || fail "no pages"
 read -r a b c _ <"$T/echo"
 read -r _ _ refs <"$T/hold"
 
@@ -38,7 +38,7 @@ while [ -n "$(jobs -rp | grep -xF "$(echo "$storms")")" ]; do
 done
 wait $storms
 mapped() { lab status --json | grep -o '"domid":1,.*' | grep -o '"pages_mapped":[0-9]*' | head -n 1; }
-check "no page stays mapped but the store's" until_true 5 eval '[ "$(mapped)" = "\"pages_mapped\":1" ]'
+check "no page stays mapped but the store's" until_true 20 eval '[ "$(mapped)" = "\"pages_mapped\":1" ]'
 
 echo "$rounds round trips, $(cat "$T"/kills.* | awk "{ n += \$1 } END { print n }") processes killed"
 check "some of both" [ $rounds -gt 1000 ]

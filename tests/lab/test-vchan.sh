@@ -41,9 +41,9 @@ print("2 MiB and 200 round trips went through")
 PY
 python3 "$T/talk.py" "$T/guest.sock" "$T/dom0.sock" >"$T/talk" 2>&1 &
 talk=$!
-until_true 5 [ -S "$T/guest.sock" ]
+until_true 20 [ -S "$T/guest.sock" ]
 "${LAB[@]}" run 1 -- "$proxy" --mode=server 0 data/vchan "$T/guest.sock" >/dev/null 2>&1 &
-until_true 5 dom 0 xenstore-exists /local/domain/1/data/vchan/event-channel || fail "no server"
+until_true 20 dom 0 xenstore-exists /local/domain/1/data/vchan/event-channel || fail "no server"
 "${LAB[@]}" run 0 -- "$proxy" --mode=client 1 /local/domain/1/data/vchan "$T/dom0.sock" >/dev/null 2>&1 &
 wait $talk || fail "vchan"
 cat "$T/talk"

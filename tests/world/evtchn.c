@@ -103,13 +103,13 @@ static void mask_guest(struct world *w)
 	int port = xenevtchn_bind_unbound_port(x, w->peer), got;
 
 	say(w, "port", port);
-	got = readable(xenevtchn_fd(x), 1000) ? xenevtchn_pending(x) : -1;
+	got = readable(xenevtchn_fd(x), 5000) ? xenevtchn_pending(x) : -1;
 	claim(w, got == port, "no first event");
 	say(w, "read", 1);
 	hear(w, "twice");
 	claim(w, silent(x), "an event of a masked port");
 	xenevtchn_unmask(x, (evtchn_port_t)port);
-	got = readable(xenevtchn_fd(x), 1000) ? xenevtchn_pending(x) : -1;
+	got = readable(xenevtchn_fd(x), 5000) ? xenevtchn_pending(x) : -1;
 	claim(w, got == port, "the kept event did not come");
 	xenevtchn_unmask(x, (evtchn_port_t)port);
 	claim(w, silent(x), "two events were kept");
@@ -162,7 +162,7 @@ static void queue_guest(struct world *w)
 	say(w, "a", a);
 	say(w, "b", b);
 	say(w, "armed", 1);
-	claim(w, edge(ep, 1000) == 1, "no wake by the first event");
+	claim(w, edge(ep, 5000) == 1, "no wake by the first event");
 	hear(w, "first");
 	say(w, "woken", 1);
 	hear(w, "second");
@@ -175,7 +175,7 @@ static void queue_guest(struct world *w)
 	xenevtchn_unmask(x, (evtchn_port_t)a);
 	xenevtchn_unmask(x, (evtchn_port_t)b);
 	say(w, "drained", 1);
-	claim(w, edge(ep, 1000) == 1, "no wake after the queue was drained");
+	claim(w, edge(ep, 5000) == 1, "no wake after the queue was drained");
 	got = xenevtchn_pending(x);
 	claim(w, got == a, "third is %d, not %d", got, a);
 	say(w, "end", 1);

@@ -65,7 +65,7 @@ static void waiter(struct world *w, bool multishot)
 		arm(&r, fd, multishot);
 	say(w, "armed", 1);
 	if (ring)
-		claim(w, completion(&r, 1000), "no completion for the first event");
+		claim(w, completion(&r, 5000), "no completion for the first event");
 	if (!multishot) {
 		got = xenevtchn_pending(x);
 		claim(w, got == a, "first is %d, not %d", got, a);
@@ -77,7 +77,7 @@ static void waiter(struct world *w, bool multishot)
 	if (ring && multishot)
 		claim(w, !completion(&r, 150), "a multishot poll fired though nothing was drained");
 	else if (ring)
-		claim(w, completion(&r, 1000), "no completion for the second event");
+		claim(w, completion(&r, 5000), "no completion for the second event");
 	say(w, "end", 1);
 	if (ring)
 		io_uring_queue_exit(&r);

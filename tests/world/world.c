@@ -81,7 +81,7 @@ bool readable(int fd, int ms)
 
 int next_event(xenevtchn_handle *x)
 {
-	int port = readable(xenevtchn_fd(x), 1000) ? xenevtchn_pending(x) : -1;
+	int port = readable(xenevtchn_fd(x), 5000) ? xenevtchn_pending(x) : -1;
 
 	if (port >= 0)
 		xenevtchn_unmask(x, (evtchn_port_t)port);

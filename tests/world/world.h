@@ -41,7 +41,7 @@ bool claim(struct world *w, bool ok, const char *fmt, ...) __attribute__((format
 /* Whether the fd becomes readable within ms. */
 bool readable(int fd, int ms);
 
-/* The next port of a handle within a second, unmasked again; -1 if none comes. */
+/* The next port of a handle within five seconds, unmasked again; -1 if none comes. */
 int next_event(xenevtchn_handle *x);
 
 /* No event within 150 ms. */
