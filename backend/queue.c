@@ -60,16 +60,12 @@ void xsp_queue_complain(struct xsp_queue *q, const char *fmt, ...)
 	char text[256];
 	va_list args;
 
-	if (!xsp_log_allowed(&q->log_limit))
+	if (!xsp_log_allowed(&q->c.stats->complaints))
 		return;
 	va_start(args, fmt);
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
-	if (q->log_limit.dropped)
-		xsp_warn(q->c.name, "%s (and %u more since)", text, q->log_limit.dropped);
-	else
-		xsp_warn(q->c.name, "%s", text);
-	q->log_limit.dropped = 0;
+	xsp_log_limited(&q->c.stats->complaints, XSP_LOG_WARN, q->c.name, text);
 }
 
 static void broke(struct xsp_mail *mail, void *owner)

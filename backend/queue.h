@@ -102,7 +102,6 @@ struct xsp_queue {
 	bool is_ready, is_finishing, is_arming, is_starved;
 	TAILQ_ENTRY(xsp_queue) all_link, ready_link, finishing_link, arming_link, starved_link;
 	struct xsp_io stop_io; /* carries the flush of stop: never waits for the pool */
-	struct xsp_log_limit log_limit;
 };
 
 /**

@@ -7,6 +7,7 @@
 #define XSP_BACKEND_STATS_H
 
 #include "common/hist.h"
+#include "common/log.h"
 
 enum xsp_stat_op { XSP_STAT_READ, XSP_STAT_WRITE, XSP_STAT_FLUSH, XSP_STAT_DISCARD, XSP_STAT_OPS };
 
@@ -40,6 +41,8 @@ struct xsp_blk_stats {
 	XSP_BLK_COUNTERS(X)
 #undef X
 	struct xsp_hist latency[XSP_STAT_OPS]; /* taken from the ring .. answered, ns */
+	/* Here, because a limit that began anew with each queue would be none: guests reconnect. */
+	struct xsp_log_limit complaints;
 };
 
 #endif

@@ -126,7 +126,7 @@ static void stopped(struct xsp_queue *q)
 	free_queues(v);
 	if (v->d->draining)
 		return;
-	xsp_info(v->name, "disconnected");
+	xsp_vbd_log(v, &v->life, XSP_LOG_INFO, "disconnected");
 	if (v->after_stop != XSP_XB_UNKNOWN)
 		xsp_vbd_set_state(v, v->after_stop);
 	v->dirty = true;
@@ -173,11 +173,12 @@ static void connected(struct xsp_vbd *v)
 
 	v->give_up_ns = 0;
 	show_connection(v);
-	xsp_info(v->name, "%s: %s, %llu MiB%s, %u queue%s of %u slots, event channel %u",
-		 adopted ? "taken over" : "connected", v->spec,
-		 (unsigned long long)(v->target->size_bytes >> 20), v->readonly ? ", read-only" : "",
-		 v->n_queues, v->n_queues > 1 ? "s" : "", xsp_blk_ring_slots(q->c.order),
-		 q->c.evtchn);
+	xsp_vbd_log(v, &v->life, XSP_LOG_INFO,
+		    "%s: %s, %llu MiB%s, %u queue%s of %u slots, event channel %u",
+		    adopted ? "taken over" : "connected", v->spec,
+		    (unsigned long long)(v->target->size_bytes >> 20),
+		    v->readonly ? ", read-only" : "", v->n_queues, v->n_queues > 1 ? "s" : "",
+		    xsp_blk_ring_slots(q->c.order), q->c.evtchn);
 	if (adopted) {
 		snprintf(path, sizeof(path), "%s/" XSP_KEY_DRAINED, v->be);
 		xsp_store_rm(&v->d->store, XBT_NULL, path);
@@ -267,7 +268,7 @@ static int make_queues(struct xsp_vbd *v, const struct xsp_queue_config *c, uint
 static void start(struct xsp_vbd *v, bool adopt)
 {
 	struct xsp_queue_config c[XSP_MAX_QUEUES] = { 0 };
-	char why[XSP_INSPECT_TEXT] = "no memory";
+	char why[XSP_INSPECT_TEXT] = "";
 	struct xsp_daemon *d = v->d;
 	uint32_t n;
 	int err;
@@ -282,7 +283,7 @@ static void start(struct xsp_vbd *v, bool adopt)
 	if (!err)
 		err = make_queues(v, c, n);
 	if (err) {
-		fail(v, why);
+		fail(v, *why ? why : "no memory");
 		return;
 	}
 	v->start_err = 0;

@@ -58,6 +58,8 @@ struct xsp_vbd {
 	int start_err;              /* of the first queue that did not start */
 	char start_why[160];
 
+	struct xsp_log_limit trouble, life; /* of lines that a guest can cause: reports; connects */
+
 	/* shown to the control socket, under d->lock */
 	struct xsp_vbd_snap snap; /* all but stats */
 	struct xsp_blk_stats *stats[XSP_MAX_QUEUES]; /* made with the first queue of that index, kept */
@@ -114,6 +116,10 @@ int xsp_vbd_set_state(struct xsp_vbd *v, enum xsp_xenbus_state state);
 
 /** xsp_vbd_report - the reason why a device does not work, where people and tools look: "" clears */
 void xsp_vbd_report(struct xsp_vbd *v, const char *why);
+
+/** xsp_vbd_log - one line about the device, within a limit */
+void xsp_vbd_log(struct xsp_vbd *v, struct xsp_log_limit *limit, enum xsp_log_level level,
+		 const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 
 /** xsp_vbd_open_target - open what params names; sets target or target_err */
 void xsp_vbd_open_target(struct xsp_vbd *v);

@@ -300,6 +300,20 @@ int xsp_vbd_publish(struct xsp_vbd *v)
 	return err;
 }
 
+void xsp_vbd_log(struct xsp_vbd *v, struct xsp_log_limit *limit, enum xsp_log_level level,
+		 const char *fmt, ...)
+{
+	char text[XSP_INSPECT_TEXT + 512];
+	va_list args;
+
+	if (level > xsp_log_get_level() || !xsp_log_allowed(limit))
+		return;
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	xsp_log_limited(limit, level, v->name, text);
+}
+
 /*
  * Two places: `error/<our directory>/error`, where Linux's backends write and Xen's tools look, and
  * a key of our own in the directory, which the hotplug script reads and which goes with it.
@@ -313,7 +327,7 @@ void xsp_vbd_report(struct xsp_vbd *v, const char *why)
 	snprintf(v->snap.why, sizeof(v->snap.why), "%s", why);
 	pthread_mutex_unlock(&v->d->lock);
 	if (*why)
-		xsp_err(v->name, "%s", why);
+		xsp_vbd_log(v, &v->trouble, XSP_LOG_ERR, "%s", why);
 	if (!store(v)->xs || store(v)->broken)
 		return;
 	there = xsp_store_read(store(v), XBT_NULL, "%s/frontend", v->be);
@@ -375,6 +389,14 @@ static int number(struct ring_keys *k, xs_transaction_t t, const char *key, uint
 	return 0;
 }
 
+static bool exists(struct ring_keys *k, xs_transaction_t t, const char *key)
+{
+	char *value = xsp_store_read(&k->v->d->store, t, "%s/%s", k->v->fe, key);
+
+	free(value);
+	return value != NULL;
+}
+
 static int read_protocol(struct ring_keys *k, xs_transaction_t t, enum xsp_blk_abi *ret)
 {
 	char *protocol = xsp_store_read(&k->v->d->store, t, "%s/protocol", k->v->fe);
@@ -396,7 +418,7 @@ static int read_protocol(struct ring_keys *k, xs_transaction_t t, enum xsp_blk_a
 static int read_queue(struct ring_keys *k, xs_transaction_t t, const char *dir,
 		      struct xsp_queue_config *c)
 {
-	char key[48];
+	char key[48], numbered[48];
 	int err = 0;
 
 	for (uint32_t i = 0; !err && i < 1u << c->order; i++) {
@@ -404,12 +426,11 @@ static int read_queue(struct ring_keys *k, xs_transaction_t t, const char *dir,
 			snprintf(key, sizeof(key), "%sring-ref%u", dir, i);
 		else
 			snprintf(key, sizeof(key), "%sring-ref", dir);
-		err = number(k, t, key, MAX_GREF, MAX_GREF, &c->ring_ref[i]);
 		/* Some frontends that know multi-page rings number even a single page. */
-		if (err == -EINVAL && !c->order) {
-			snprintf(key, sizeof(key), "%sring-ref0", dir);
-			err = number(k, t, key, MAX_GREF, MAX_GREF, &c->ring_ref[0]);
-		}
+		snprintf(numbered, sizeof(numbered), "%sring-ref0", dir);
+		if (!c->order && !exists(k, t, key) && exists(k, t, numbered))
+			memcpy(key, numbered, sizeof(key));
+		err = number(k, t, key, MAX_GREF, MAX_GREF, &c->ring_ref[i]);
 	}
 	snprintf(key, sizeof(key), "%sevent-channel", dir);
 	return err ? err : number(k, t, key, MAX_GREF, MAX_GREF, &c->evtchn);
@@ -426,7 +447,7 @@ static int read_rings(struct xsp_store *s, xs_transaction_t t, void *arg)
 	(void)s;
 	err = number(k, t, "multi-queue-num-queues", xsp_vbd_max_queues(k->v) + 1, 1, &k->n);
 	if (!err && !k->n)
-		err = bad(k, "the frontend asks for 0 queues");
+		err = bad(k, "the frontend's node 'multi-queue-num-queues' is 0");
 	if (!err)
 		err = number(k, t, "ring-page-order", XSP_RING_MAX_ORDER + 1, 0, &order);
 	if (!err)
@@ -456,5 +477,9 @@ int xsp_vbd_read_rings(struct xsp_vbd *v, struct xsp_queue_config *c, uint32_t *
 	int err = xsp_store_transact(store(v), read_rings, &k);
 
 	*ret_n = k.n;
+	if (err == -EAGAIN)
+		snprintf(why, why_len, "the frontend writes its nodes all the time");
+	else if (err && !*why)
+		snprintf(why, why_len, "can't read the frontend's nodes: %s", strerror(-err));
 	return err;
 }

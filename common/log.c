@@ -94,3 +94,14 @@ bool xsp_log_allowed(struct xsp_log_limit *limit)
 	limit->used++;
 	return true;
 }
+
+void xsp_log_limited(struct xsp_log_limit *limit, enum xsp_log_level level, const char *device,
+		     const char *text)
+{
+	if (limit->dropped)
+		xsp_log(level, device, "%s (%u lines like this were left out before)", text,
+			limit->dropped);
+	else
+		xsp_log(level, device, "%s", text);
+	limit->dropped = 0;
+}

@@ -39,6 +39,10 @@ struct xsp_log_limit {
 /** xsp_log_allowed - take one message from the limit; false: drop it (it is counted) */
 bool xsp_log_allowed(struct xsp_log_limit *limit);
 
+/** xsp_log_limited - a message that xsp_log_allowed let through, with how many it dropped before */
+void xsp_log_limited(struct xsp_log_limit *limit, enum xsp_log_level level, const char *device,
+		     const char *text);
+
 #define xsp_err(dev, ...)   xsp_log(XSP_LOG_ERR, dev, __VA_ARGS__)
 #define xsp_warn(dev, ...)  xsp_log(XSP_LOG_WARN, dev, __VA_ARGS__)
 #define xsp_info(dev, ...)  xsp_log(XSP_LOG_INFO, dev, __VA_ARGS__)

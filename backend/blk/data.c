@@ -43,8 +43,10 @@ static void copies_do(struct copies *c)
 
 		if (!err && copy[i].status == GNTST_okay)
 			continue;
-		slot->status = XSP_BLK_ERROR;
 		xsp_count(&q->c.stats->bad_gref, 1);
+		if (slot->status != XSP_BLK_OKAY)
+			continue; /* one line a request */
+		slot->status = XSP_BLK_ERROR;
 		xsp_queue_complain(q, "grant %u of request %llu can't be copied: %s %d",
 				   c->in ? copy[i].source.foreign.ref : copy[i].dest.foreign.ref,
 				   (unsigned long long)slot->req.id, err ? "errno" : "GNTST",
