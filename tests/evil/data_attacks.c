@@ -112,7 +112,7 @@ void bad_range(struct guest *g)
 
 void bad_operations(struct guest *g)
 {
-	static const uint8_t ops[] = { XSP_BLK_BARRIER, 4, XSP_BLK_DISCARD, XSP_BLK_INDIRECT, 7, 255 };
+	static const uint8_t ops[] = { 4, 7, 8, 128, 255 };
 
 	if (!connect_plain(g))
 		return;
@@ -186,6 +186,110 @@ void bad_grants(struct guest *g)
 		xengntshr_close(foreign);
 }
 
+/* --- indirect requests and discards -------------------------------------------------------------- */
+
+static struct xsp_blk_req indirect(struct guest *g, uint8_t op, unsigned int segs, uint32_t ref)
+{
+	struct xsp_blk_req req = { .op = XSP_BLK_INDIRECT, .nr_segs = op, .handle = (uint16_t)segs,
+				   .id = ++g->next_id };
+
+	for (unsigned int i = 0; i < XSP_BLK_INDIRECT_PAGES; i++)
+		req.indirect.gref[i] = ref;
+	return req;
+}
+
+/* n descriptors in data page 63, of data pages 20 .. */
+static struct xsp_blk_seg *describe(struct guest *g, unsigned int n)
+{
+	struct xsp_blk_seg *d = (struct xsp_blk_seg *)(g->data + 63 * XSP_PAGE_SIZE);
+
+	for (unsigned int i = 0; i < n; i++)
+		d[i] = (struct xsp_blk_seg){ .gref = g->ref[20 + i % 40], .last = 7 };
+	return d;
+}
+
+void bad_indirect(struct guest *g)
+{
+	static const uint8_t ops[] = { 2, 3, 4, 5, 6, 255 };
+	struct xsp_blk_seg *d;
+	struct xsp_blk_req req;
+	unsigned int max;
+	int offered;
+
+	if (!connect_plain(g))
+		return;
+	offered = guest_number(g, g->be, "feature-max-indirect-segments");
+	if (offered <= 0) {
+		say("not offered");
+		return;
+	}
+	max = (unsigned int)offered;
+	paint(g);
+	d = describe(g, max);
+	for (unsigned int i = 0; i < sizeof(ops); i++) {
+		req = indirect(g, ops[i], 1, g->ref[63]);
+		refused(g, &req, XSP_BLK_EOPNOTSUPP, "indirect operation", ops[i]);
+	}
+	for (uint8_t op = XSP_BLK_READ; op <= XSP_BLK_WRITE; op++) {
+		const unsigned int numbers[] = { 0, max + 1, 4096, 65535 };
+
+		for (unsigned int i = 0; i < 4; i++) {
+			req = indirect(g, op, numbers[i], g->ref[63]);
+			refused(g, &req, XSP_BLK_ERROR, "indirect segments", numbers[i]);
+		}
+		req = indirect(g, op, 1, 100000);
+		refused(g, &req, XSP_BLK_ERROR, "descriptors in a page of nobody's", op);
+		for (unsigned int at = 0; at < max; at++) {
+			d = describe(g, max);
+			d[at].gref = 100000 + at;
+			req = indirect(g, op, max, g->ref[63]);
+			refused(g, &req, XSP_BLK_ERROR, "a bad grant at indirect segment", at);
+			d = describe(g, max);
+			d[at].last = at & 1 ? 8 : 255;
+			d[at].first = at & 2 ? 200 : 0;
+			req = indirect(g, op, max, g->ref[63]);
+			refused(g, &req, XSP_BLK_ERROR, "bad sectors at indirect segment", at);
+		}
+		describe(g, max);
+		req = indirect(g, op, max, g->ref[63]);
+		req.sector = g->sectors - 8;
+		refused(g, &req, XSP_BLK_ERROR, "indirect beyond the end", op);
+	}
+	still_painted(g, "bad indirect requests");
+	req = indirect(g, XSP_BLK_READ, max, g->ref[63]);
+	refused(g, &req, XSP_BLK_OKAY, "a good one is", 0);
+}
+
+void bad_discard(struct guest *g)
+{
+	uint64_t cases[][2] = { { 0, 0 }, { 0, ~0ull }, { 8, ~0ull - 7 }, { 1ull << 63, 8 },
+				{ ~0ull, 1 }, { 0, 1ull << 55 }, { 0, 0 }, { 0, 0 } };
+
+	if (!connect_plain(g))
+		return;
+	if (guest_number(g, g->be, "feature-discard") != 1) {
+		say("not offered");
+		return;
+	}
+	paint(g);
+	cases[6][1] = g->sectors + 1;
+	cases[7][0] = g->sectors - 8;
+	cases[7][1] = 9;
+	for (unsigned int i = 0; i < 8; i++) {
+		struct xsp_blk_req req = { .op = XSP_BLK_DISCARD, .id = ++g->next_id,
+					   .sector = cases[i][0] };
+
+		req.discard.nr_sectors = cases[i][1];
+		refused(g, &req, XSP_BLK_ERROR, "discard", i);
+		if (guest_number(g, g->be, "discard-secure") != 1) {
+			req = (struct xsp_blk_req){ .op = XSP_BLK_DISCARD, .nr_segs = 1, .id = ++g->next_id };
+			req.discard.nr_sectors = 8;
+			refused(g, &req, XSP_BLK_EOPNOTSUPP, "secure discard", i);
+		}
+	}
+	still_painted(g, "bad discards");
+}
+
 /* --- double fetch ------------------------------------------------------------------------------ */
 
 struct toggler {
@@ -220,6 +324,9 @@ static void *toggle(void *arg)
 		case 5:
 			req->seg[x >> 8 & 7].last = (uint8_t)(x >> 16);
 			break;
+		case 6:
+			req->handle = (uint16_t)(x >> 8);
+			break;
 		default:
 			req->nr_segs = (uint8_t)(x >> 8 & 7);
 		}
@@ -230,7 +337,7 @@ static void *toggle(void *arg)
 void double_fetch(struct guest *g)
 {
 	struct toggler t = { .g = g };
-	unsigned int rounds = 40 * g->dose, answered = 0, lost = 0, sent = 0;
+	unsigned int rounds = 10 * g->dose, answered = 0, lost = 0, sent = 0;
 	struct xsp_blk_rsp rsp[32];
 	pthread_t thread;
 

@@ -39,6 +39,7 @@ struct guest {
 	uint32_t ref[PAGES];
 	uint64_t sectors; /* of the disk, once connected */
 	uint64_t next_id;
+	bool persistent;   /* say so, so that the backend keeps our pages mapped */
 	unsigned int dose; /* how much of a storm, in percent */
 	int failed;
 };
@@ -51,6 +52,7 @@ void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* --- guest.c ----------------------------------------------------------------------------------- */
 
 int guest_open(struct guest *g, uint32_t domid, uint32_t devid);
+void guest_free(struct guest *g);
 
 char *guest_read(struct guest *g, const char *dir, const char *key);
 int guest_number(struct guest *g, const char *dir, const char *key);
@@ -103,6 +105,8 @@ void bad_sectors(struct guest *g);
 void bad_range(struct guest *g);
 void bad_grants(struct guest *g);
 void bad_operations(struct guest *g);
+void bad_indirect(struct guest *g);
+void bad_discard(struct guest *g);
 void double_fetch(struct guest *g);
 void log_flood(struct guest *g);
 

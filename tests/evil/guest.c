@@ -108,6 +108,13 @@ int guest_open(struct guest *g, uint32_t domid, uint32_t devid)
 	return g->data ? 0 : -errno;
 }
 
+void guest_free(struct guest *g)
+{
+	xengntshr_close(g->xgs);
+	xenevtchn_close(g->xce);
+	xs_close(g->xs);
+}
+
 static void drop_ring(struct guest *g)
 {
 	if (g->ring)
@@ -172,6 +179,7 @@ void guest_keys(struct guest *g)
 		guest_write(g, g->order ? key : "ring-ref", "%u", g->ring_ref[i]);
 	}
 	guest_write(g, "event-channel", "%u", g->port);
+	guest_write(g, "feature-persistent", "%d", g->persistent);
 }
 
 bool guest_connect(struct guest *g, unsigned int order, enum xsp_blk_abi abi, const char *protocol)

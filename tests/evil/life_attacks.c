@@ -20,7 +20,7 @@ static void fill(struct guest *g)
 /* The guest's end of the event channel closed, and others opened, while requests are under way. */
 void port_games(struct guest *g)
 {
-	for (unsigned int i = 0; i < 2 * g->dose; i++) {
+	for (unsigned int i = 0; i < g->dose / 4; i++) {
 		struct xsp_blk_rsp rsp[32];
 
 		if (!expect(g, guest_connect(g, 0, XSP_BLK_X86_64, "x86_64-abi"), "connects"))
@@ -40,7 +40,7 @@ void port_games(struct guest *g)
 /* Connect and disconnect with requests under way, every time. */
 void toggles(struct guest *g)
 {
-	unsigned int total = 2 * g->dose;
+	unsigned int total = g->dose / 2;
 
 	for (unsigned int i = 0; i < total; i++) {
 		if (!expect(g, guest_connect(g, i % 5, XSP_BLK_X86_64, "x86_64-abi"), "connects, round %u",

@@ -25,6 +25,8 @@ static const struct attack {
 	{ "range", bad_range, "beyond the end, around 2^64" },
 	{ "grants", bad_grants, "a bad grant at each segment of 1..11" },
 	{ "operations", bad_operations, "operations that were not offered" },
+	{ "indirect", bad_indirect, "descriptors of all kinds of wrongness" },
+	{ "discard", bad_discard, "discards beyond the end, around 2^64, secure ones" },
 	{ "double-fetch", double_fetch, "requests rewritten while they are taken" },
 	{ "log-flood", log_flood, "1000 bad requests a percent of --dose" },
 	{ "nodes", bad_nodes, "garbage in each node" },
@@ -79,6 +81,7 @@ static int usage(int code)
 		   "A hostile guest, for tests. Run it as a guest's process (xensplit lab run 1 -- ...).\n"
 		   "  --dose PERCENT  how much of what comes in numbers (100)\n"
 		   "  --peer DOMID    another domain of the lab, whose grants are tried\n"
+		   "  --persistent    say feature-persistent: the backend keeps our pages mapped\n"
 		   "attacks:\n");
 	for (unsigned int i = 0; i < N_ATTACKS; i++)
 		fprintf(f, "  %-14s %s\n", attacks[i].name, attacks[i].what);
@@ -123,6 +126,7 @@ static int run(struct guest *g, const char *name)
 int main(int argc, char **argv)
 {
 	static const struct option options[] = { { "dose", 1, NULL, 'd' }, { "peer", 1, NULL, 'p' },
+						 { "persistent", 0, NULL, 'P' },
 						 { "help", 0, NULL, 'h' }, { NULL, 0, NULL, 0 } };
 	const char *domid = getenv("XENSPLIT_DOM");
 	struct guest g = { .dose = 100 };
@@ -133,6 +137,8 @@ int main(int argc, char **argv)
 			g.dose = (unsigned int)atoi(optarg);
 		else if (c == 'p')
 			g.peer = (uint32_t)atoi(optarg);
+		else if (c == 'P')
+			g.persistent = true;
 		else
 			return usage(c == 'h' ? 0 : 2);
 	}
@@ -147,5 +153,6 @@ int main(int argc, char **argv)
 	for (int i = optind + 1; i < argc; i++)
 		if (run(&g, argv[i]))
 			return 2;
+	guest_free(&g);
 	return g.failed != 0;
 }

@@ -58,7 +58,8 @@ daemon_stop() { # SIGTERM; fails unless it drains and exits with 0
 }
 fds() { find "/proc/$daemon/fd" -mindepth 1 2>/dev/null | wc -l; }
 threads() { find "/proc/$daemon/task" -mindepth 1 -maxdepth 1 2>/dev/null | wc -l; }
-rss_kib() { sed -n 's/^VmRSS:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$daemon/status"; }
+# Our own memory only: a guest's pages that the lab has mapped here count as shared.
+rss_kib() { sed -n 's/^RssAnon:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$daemon/status"; }
 cpu_ms() { # processor time of process $1 so far
 	awk -v hz="$(getconf CLK_TCK)" '{ sub(/.*\) /, ""); print int(($12 + $13) * 1000 / hz) }' "/proc/$1/stat"
 }
