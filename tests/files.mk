@@ -75,3 +75,7 @@ world-domains.libs := -lxenctrl
 world-test.src := tests/world/world.c tests/world/evtchn.c tests/world/uring.c tests/world/grant.c \
 	tests/world/copy.c
 world-test.libs := -lxengnttab -lxenevtchn -lxenstore -luring
+
+units += test_pattern
+test_pattern.src := tests/unit/test_pattern.c tools/vbd/pattern.c
+test_pattern.pkgs := cmocka

@@ -56,6 +56,32 @@ assert r["errors"] == 0 and r["mismatches"] == 0 and not r["interrupted"]
 assert r["verified_bytes"] >= 32 << 20 and r["reads"] > 8192 and r["longest_ms"] > 250, r
 PY
 
+echo "== wrong data is found"
+dom 1 xensplit-vbd verify xvda --time 30 --quiet >"$T/out" 2>&1 &
+load=$!
+sleep 1.5
+dd if=/dev/urandom of="$T/a.img" bs=1M count=8 conv=notrunc status=none
+sleep 0.5
+dom 1 sh -c 'kill -INT $(xenstore-read device/vbd/51712/owner | cut -d" " -f1)'
+wait $load
+[ $? = 1 ] || fail "verify did not see that the image was changed under it"
+grep -m 1 "wrong data, read of 4096 bytes at .*: foreign data\|torn" "$T/out" || fail "$(cat "$T/out")"
+
+echo "== the store stands still for two seconds: data does not mind"
+dom 1 xensplit-vbd verify xvda --rw randrw --time 4 --quiet --json >"$T/verify.json" &
+load=$!
+sleep 1
+store=$(cat "$lab/xenstored.pid")
+dom 0 kill -STOP "$store"
+sleep 2
+dom 0 kill -CONT "$store"
+wait $load || fail "verify: exit $?"
+python3 - "$T/verify.json" <<'PY' || fail "the store's pause was felt"
+import json, sys
+r = json.load(open(sys.argv[1]))
+assert r["errors"] == 0 and r["mismatches"] == 0 and r["longest_ms"] < 1000, r
+PY
+
 echo "== one process at a time; a killed one leaves the device free"
 dom 1 xensplit-vbd verify xvda --time 30 --quiet >"$T/out" 2>&1 &
 load=$!
