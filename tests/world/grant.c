@@ -219,15 +219,14 @@ static void notify_guest(struct world *w)
 
 	if (!claim(w, p != NULL, "share"))
 		return;
+	p[8] = 7;
+	say(w, "port", port);
+	say(w, "ref", ref);
 	for (i = 0; i < 2; i++) {
-		p[8] = 7;
-		if (i == 0) {
-			say(w, "port", port);
-			say(w, "ref", ref);
-		}
 		hear(w, i ? "died" : "unmapped");
 		claim(w, next_event(x) == port, "no event at the %s", i ? "death" : "unmap");
 		claim(w, p[8] == 0, "the byte is %d", p[8]);
+		p[8] = 7;
 		say(w, i ? "second" : "first", 1);
 	}
 	xenevtchn_close(x);

@@ -25,7 +25,7 @@ static void notifier(struct world *w)
 
 static bool completion(struct io_uring *r, int ms)
 {
-	struct __kernel_timespec t = {.tv_nsec = ms * 1000000ll};
+	struct __kernel_timespec t = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000ll};
 	struct io_uring_cqe *c;
 	bool ok;
 
