@@ -42,6 +42,6 @@ struct lab_msg {
 	uint32_t len; /* bytes that follow */
 };
 
-#define LAB_MAX_DATA 16384
+#define LAB_MAX_DATA 65536
 
 #endif

@@ -44,7 +44,7 @@ lab_end() {
 	fi
 	if [ $rc != 0 ] || [ $failures != 0 ]; then
 		rc=1
-		tail -n 30 "$T"/logs/* /dev/null
+		tail -n 30 "$T"/logs/* /dev/null 2>/dev/null
 	fi
 	exit $rc
 }

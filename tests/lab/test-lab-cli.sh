@@ -28,8 +28,12 @@ code "status without a lab" 1 lab status
 code "down without a lab" 0 lab down
 code "a directory too long" 2 lab up --dir "/tmp/$(printf 'x%.0s' {1..90})"
 
+exec 7>"$T/open"
 code "up" 0 lab up --guests 1
+exec 7>&-
 check "says what is up" grep -q "Dom0 and 1 guest" "$T/out"
+check "the hub keeps no file of its caller" eval '! readlink "/proc/$(lab status --json |
+	grep -o "\"pid\":[0-9]*" | grep -o "[0-9]*")"/fd/* | grep -q "$T/open"'
 code "up twice" 1 lab up
 check "says that it is up" grep -q "already" "$T/err"
 
@@ -100,8 +104,9 @@ for which in umn- ----; do
 	code "destroy" 0 lab destroy 2
 	wait $pid
 	same "destroy ends the domain's processes" "$?" 137
-	"${LAB[@]}" run 1 -- sleep 1000 &
+	"${LAB[@]}" run 1 -- sh -c "echo >$T/started$which; exec sleep 1000" &
 	pid=$!
+	until_true 20 [ -e "$T/started$which" ]
 	kill -9 "$(lab status --json | grep -o '"pid":[0-9]*' | grep -o '[0-9]*')"
 	wait $pid
 	same "run ends with the lab" "$?" 137

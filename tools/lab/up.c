@@ -151,7 +151,10 @@ static void become_hub(const struct lab_options *o, const struct level *l, int r
 
 	if (read(pids, &pid, sizeof(pid)) != sizeof(pid))
 		_exit(1);
-	close(pids);
+	/* the hub lives long: it must not keep somebody's pipe open */
+	if (ready > 3)
+		close_range(3, (unsigned int)ready - 1, 0);
+	close_range((unsigned int)ready + 1, ~0u, 0);
 	r = inside(l->flags);
 	snprintf(hub, sizeof(hub), "%s/xensplit-lab-hub", bindir);
 	snprintf(fd_text, sizeof(fd_text), "%d", ready);
