@@ -17,7 +17,7 @@ exits 0 dom 1 env XENSPLIT_FAULT_LOG="$T/log" $verify >/dev/null
 calls=$(wc -l <"$T/log")
 echo "$calls calls: $(awk '{ print $3 }' "$T/log" | sort | uniq -c | sort -rn | xargs)"
 [ "$calls" -gt 20 ] || fail "so few calls can't be a whole life"
-granted() { xensplit-lab status --dir "$lab" | awk '$1 == 1 { print $(NF - 1) }'; }
+granted() { xensplit lab status --dir "$lab" | awk '$1 == 1 { print $(NF - 1) }'; }
 before=$(granted)
 
 # connect and close call by call; of the load in the middle a sample
@@ -39,4 +39,4 @@ for n in $(seq 1 20) $(seq 24 $((calls / 10 + 1)) "$calls") $(seq $((calls - 8))
 done
 echo "$said faults were said, $harmless did no harm"
 [ $said -ge 4 ] && [ $harmless -ge 4 ] || fail "that can't be"
-[ "$(granted)" = "$before" ] || { xensplit-lab status --dir "$lab"; fail "pages stay granted: $before before"; }
+[ "$(granted)" = "$before" ] || { xensplit lab status --dir "$lab"; fail "pages stay granted: $before before"; }
