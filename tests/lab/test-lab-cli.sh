@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: MIT
 # The lab's command line: up, run, status, down; exit codes, signals, a killed hub, no leftovers, and
 # all of it as an unprivileged user.
-# quick
 # timeout: 120
 # configs: release asan
 . "$TOP/tests/lab/lab.sh"

@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # Identity is taken when a handle is opened: one process is 64 guests and Dom0 at once.
-# quick
 # configs: release asan tsan
 . "$TOP/tests/lab/lab.sh"
 check "up with 64 guests" lab up --guests 64 --no-daemon
