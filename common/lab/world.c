@@ -15,6 +15,17 @@
 static struct lab_world *worlds;
 static pthread_mutex_t worlds_lock = PTHREAD_MUTEX_INITIALIZER;
 
+/* Copies of several threads overlap without end: who wants to add a view must get its turn. */
+static void views_lock_init(struct lab_world *w)
+{
+	pthread_rwlockattr_t a;
+
+	pthread_rwlockattr_init(&a);
+	pthread_rwlockattr_setkind_np(&a, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+	pthread_rwlock_init(&w->lock, &a);
+	pthread_rwlockattr_destroy(&a);
+}
+
 /* The child of a fork may open handles of its own; a lock another thread held must not stop it. */
 static void after_fork(void)
 {
@@ -22,7 +33,7 @@ static void after_fork(void)
 
 	pthread_mutex_init(&worlds_lock, NULL);
 	for (w = worlds; w; w = w->next)
-		pthread_rwlock_init(&w->lock, NULL);
+		views_lock_init(w);
 }
 
 __attribute__((constructor)) static void world_init(void)
@@ -50,7 +61,7 @@ static struct lab_world *world_get(int fd)
 			w->shm = p;
 			w->dev = st.st_dev;
 			w->ino = st.st_ino;
-			pthread_rwlock_init(&w->lock, NULL);
+			views_lock_init(w);
 			w->next = worlds;
 			worlds = w;
 		}
