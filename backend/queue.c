@@ -411,7 +411,8 @@ static void respond(struct xsp_queue *q, uint16_t number)
 {
 	struct xsp_slot *slot = &q->slots[number];
 	struct xsp_io *io = xsp_worker_io(q->worker, slot->io);
-	uint8_t op = slot->req.op;
+	/* Linux's blkfront wants to hear the operation inside an indirect request. */
+	uint8_t op = slot->req.op == XSP_BLK_INDIRECT ? slot->req.nr_segs : slot->req.op;
 
 	xsp_blk_back_respond(&q->back, slot->req.id, op, slot->status);
 	if (slot->bytes || slot->op == XSP_IO_FLUSH) /* it was not refused */

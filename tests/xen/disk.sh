@@ -12,7 +12,10 @@ disk_size() { in_guest "$1" "$(_when -b "$2") blockdev --getsize64 /dev/$2"; }
 disk_put() {
 	local u
 	u=$(_unit "$3" "$4")
-	in_guest "$1" "$(_when -b "$2") yes $5 | head -c $4 >/tmp/put
+	# as `yes SEED | head -c LEN`, whose short writes take an emulated guest minutes
+	in_guest "$1" "$(_when -b "$2") echo $5 >/tmp/put
+		while [ \$(stat -c %s /tmp/put) -lt $4 ]; do cat /tmp/put /tmp/put >/tmp/more; mv /tmp/more /tmp/put; done
+		truncate -s $4 /tmp/put
 		dd if=/tmp/put of=/dev/$2 bs=$u seek=$(($3 / u)) oflag=direct conv=fsync"
 }
 disk_sum() {
