@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# xensplit on real Xen: doctor, attach, list, stat, ring, show, detach with a stock Linux guest at the
+# other end. The steps are in dom0-cli.sh.
+# timeout: 600
+set -eu
+cd "$(dirname "$0")"
+XSP_RIG_TIMEOUT=${XSP_RIG_TIMEOUT:-560} exec ./rig.sh run dom0-cli.sh
