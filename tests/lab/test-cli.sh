@@ -3,7 +3,7 @@
 # xensplit against a lab: every command, every exit code, text and JSON.
 # quick
 # timeout: 90
-# configs: release asan
+# configs: release asan tsan
 set -u
 export XENSPLIT_LAB=$T/lab PATH=$B/bin:$PATH:/usr/sbin
 failed=0 n=0
@@ -151,6 +151,14 @@ t 0 'no disks' list
 pkill -KILL -P $guest
 kill $guest 2>/dev/null
 wait $guest 2>/dev/null
+
+# five at once for the same device: one wins
+for i in 1 2 3 4 5; do
+	(dom0 xensplit attach 1 null:64M xvdd >"$T/race$i" 2>&1; echo $? >"$T/race$i.rc") &
+done
+wait
+[ "$(sort "$T"/race?.rc | tr -d '\n')" = 01111 ] || { echo "FAIL five attaches at once:"; cat "$T"/race?; failed=1; }
+t 0 detached detach 1:xvdd
 
 # a terminal gets colour and a table in place, a pipe neither
 t 0 attached attach 1 null:64M xvda

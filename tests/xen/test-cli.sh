@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # xensplit on real Xen: doctor, attach, list, stat, ring, show, detach with a stock Linux guest at the
 # other end. The steps are in dom0-cli.sh.
-# timeout: 600
+# timeout: 900
 set -eu
 cd "$(dirname "$0")"
-XSP_RIG_TIMEOUT=${XSP_RIG_TIMEOUT:-560} exec ./rig.sh run dom0-cli.sh
+XSP_RIG_TIMEOUT=${XSP_RIG_TIMEOUT:-840} exec ./rig.sh run dom0-cli.sh
