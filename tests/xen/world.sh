@@ -15,7 +15,8 @@
 #   guest_domid N, guest_log N           its domid; what its kernel warned of
 #
 # Environment of guest_start: GUEST_TYPE pv (default) or pvh, GUEST_VCPUS, GUEST_MEM (MiB),
-# GUEST_FILES (files put into the guest's /opt), GUEST_ARGS (kernel command line).
+# GUEST_FILES (files put into the guest's /opt), GUEST_ARGS (kernel command line; xsp.without=MODULE
+# leaves a module out: without xen-blkfront a program may drive the disks).
 # in_guest talks to guest-init's agent through the guest's console (see there); several calls may
 # run at once. IN_GUEST_TIMEOUT (default 300 s) ends a call with status 124; 125: the guest is gone.
 
@@ -75,7 +76,7 @@ guest_start() {
 	rm -f "$d/ramdisk"
 	xl domid "guest$n" >"$d/domid"
 	xenstore-read "/local/domain/$(cat "$d/domid")/console/tty" >"$d/tty"
-	_await "$n" ready 0 "${GUEST_BOOT_TIMEOUT:-120}" >/dev/null || {
+	_await "$n" ready 0 "${GUEST_BOOT_TIMEOUT:-300}" >/dev/null || {
 		echo "guest$n did not come up; its console:" >&2
 		tail -n 40 "$(_console "$n")" >&2
 		return 1
