@@ -79,11 +79,12 @@ prepare() {
 	: >"$dir/console.log"
 }
 
-up() {
+up() { # [SECONDS the machine may live]
 	local start=$SECONDS
 	prepare
 	qemu_args batch
-	"${qemu[@]}" -pidfile "$dir/qemu.pid" </dev/null >"$dir/qemu.log" 2>&1 9>&- &
+	# the bound is for the day when this script itself is killed and can't clean up
+	${1:+timeout -k 5 "$1"} "${qemu[@]}" -pidfile "$dir/qemu.pid" </dev/null >"$dir/qemu.log" 2>&1 9>&- &
 	disown
 	while [ ! -e "$dir/out/ready" ]; do
 		sleep 0.2
@@ -92,10 +93,10 @@ up() {
 			die "the machine went away while booting"
 		fi
 		progress "booting Xen ($((SECONDS - start)) s) $(tail -n 1 "$dir/console.log" | tr -d '\r' | cut -c1-60)"
-		if [ $((SECONDS - start)) -gt 240 ]; then
+		if [ $((SECONDS - start)) -gt 400 ]; then
 			tail -n 30 "$dir/console.log" >&2
 			down
-			die "Dom0 not up after 240 s"
+			die "Dom0 not up after 400 s"
 		fi
 	done
 	progress ""
@@ -168,11 +169,11 @@ run)
 	# Two emulated machines at a time only make each other's time-outs run out.
 	exec 9>"${TMPDIR:-/tmp}/xsp-rig-$(id -u).lock"
 	flock -n 9 || { echo "rig: another run on this machine goes first" >&2; flock 9; }
-	up
+	up $((limit + 500))
 	rc=0
 	run_in_dom0 "exec $script $(printf '%q ' "$@")" || rc=$?
 	# whoever reads a failure's log wants Xen's side too
-	[ $rc = 0 ] || { echo "--- console (last 40 lines)"; tail -n 40 "$dir/console.log"; }
+	[ $rc = 0 ] || { echo "--- console (last 12 lines)"; tail -n 12 "$dir/console.log"; }
 	exit $rc
 	;;
 shell)
