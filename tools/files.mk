@@ -7,7 +7,7 @@ lab-cli.src := tools/lab/lab.c tools/lab/up.c tools/lab/enter.c tools/lab/table.
 lab-cli.pkgs := json-c
 # A guest's PV disks from the command line.
 programs += xensplit-vbd
-xensplit-vbd.src := tools/vbd/main.c tools/vbd/pattern.c tools/vbd/transfer.c tools/vbd/verify.c
+xensplit-vbd.src := tools/vbd/main.c tools/vbd/list.c tools/vbd/pattern.c tools/vbd/transfer.c tools/vbd/verify.c
 xensplit-vbd.deps := front blkfront common fsm ring
 xensplit-vbd.pkgs := xenevtchn xengnttab xenstore
 

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: MIT
 # libxensplit-front and xensplit-vbd against xensplitd: data, restarts of the daemon, a killed
 # frontend, detach in the middle, exit codes.
-# quick
 # timeout: 120
 # configs: release asan
 set -u
@@ -20,6 +19,9 @@ grep -q "1048576 bytes read, sum of all bytes $sum\$" "$T/out" || fail "wrong su
 
 echo "== plain transfers, odd lengths"
 exits 0 dom 1 xensplit-vbd info 51712
+exits 0 dom 1 xensplit-vbd list | grep -E "xvda +51712 +0 +Closed +(Closed|InitWait)" || fail "list"
+exits 0 dom 1 xensplit-vbd list --json | python3 -c 'import json, sys; (d,) = json.load(sys.stdin); assert d["sectors"] == 65536, d' ||
+	fail "list --json"
 exits 0 dom 1 xensplit-vbd read xvda 1000 100001 | cmp - <(tail -c +1001 "$T/a.img" | head -c 100001) || fail "read"
 head -c 300003 /dev/urandom >"$T/in"
 cp "$T/a.img" "$T/want"

@@ -10,16 +10,17 @@
 #include "tools/vbd/vbd.h"
 
 static const char help[] =
-	"Usage: xensplit-vbd COMMAND DEV [...]\n"
+	"Usage: xensplit-vbd COMMAND [DEV ...] [OPTION ...]\n"
 	"A guest's PV disks without a kernel driver. DEV is a name (xvda) or a device id (51712).\n"
 	"\n"
+	"  list                     the disks of this domain; opens none\n"
 	"  info DEV                 what the disk is\n"
 	"  read DEV OFFSET LENGTH   to standard output\n"
 	"  write DEV OFFSET         from standard input, then flush\n"
 	"  flush DEV                everything written is on the medium\n"
 	"  verify DEV               write, read back and compare, under load; overwrites the disk\n"
 	"\n"
-	"  --json                   info and verify: one JSON object\n"
+	"  --json                   list, info and verify: one line of JSON\n"
 	"  --timeout SECONDS        for the backend to connect (10)\n"
 	"  --ring-order N           0..4: a ring of 32 << N requests, if the backend can (0)\n"
 	"verify:\n"
@@ -225,9 +226,9 @@ static int verify(struct xsp_disk *disk, struct args *a)
 	return vbd_verify(disk, &a->load);
 }
 
-enum command { INFO, READ, WRITE, FLUSH, VERIFY, COMMANDS };
-static const char *const commands[COMMANDS] = { "info", "read", "write", "flush", "verify" };
-static const int operands[COMMANDS] = { 1, 3, 2, 1, 1 };
+enum command { LIST, INFO, READ, WRITE, FLUSH, VERIFY, COMMANDS };
+static const char *const commands[COMMANDS] = { "list", "info", "read", "write", "flush", "verify" };
+static const int operands[COMMANDS] = { 0, 1, 3, 2, 1, 1 };
 
 static int run(enum command command, struct args *a, char **arg)
 {
@@ -236,6 +237,8 @@ static int run(enum command command, struct args *a, char **arg)
 	uint64_t offset = 0, length = 0;
 	int error, code = VBD_FAILED;
 
+	if (command == LIST)
+		return vbd_list(a->load.json);
 	a->load.dev = arg[0];
 	if (xsp_disk_devid(arg[0]) < 0)
 		return usage(arg[0], "not a device (xvda, xvdb1, 51712)");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* xensplit-vbd: main.c commands; transfer.c read, write, flush; verify.c load and its report; pattern.c data. */
+/* xensplit-vbd: main.c commands; list.c what disks there are; transfer.c read, write, flush; verify.c load and its report; pattern.c data. */
 #ifndef XSP_TOOLS_VBD_H
 #define XSP_TOOLS_VBD_H
 
@@ -33,6 +33,9 @@ struct vbd_load {
 
 /** vbd_verify - run a load on an open disk and report; returns an exit code */
 int vbd_verify(struct xsp_disk *disk, const struct vbd_load *load);
+
+/** vbd_list - the disks of this domain; returns an exit code */
+int vbd_list(bool json);
 
 /* The three return an exit code and print what went wrong. */
 int vbd_read(struct xsp_disk *disk, uint64_t offset, uint64_t bytes);
