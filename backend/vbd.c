@@ -179,12 +179,11 @@ static void connected(struct xsp_vbd *v)
 		    (unsigned long long)(v->target->size_bytes >> 20),
 		    v->readonly ? ", read-only" : "", v->n_queues, v->n_queues > 1 ? "s" : "",
 		    xsp_blk_ring_slots(q->c.order), q->c.evtchn);
-	if (adopted) {
-		snprintf(path, sizeof(path), "%s/" XSP_KEY_DRAINED, v->be);
-		xsp_store_rm(&v->d->store, XBT_NULL, path);
-	} else {
+	/* From here on a record of these or of earlier rings is wrong. */
+	snprintf(path, sizeof(path), "%s/" XSP_KEY_DRAINED, v->be);
+	xsp_store_rm(&v->d->store, XBT_NULL, path);
+	if (!adopted)
 		xsp_vbd_publish(v); /* fails when the directory is gone: the next step will see */
-	}
 	if (v->snap.why[0] && !v->broken)
 		xsp_vbd_report(v, "");
 }
