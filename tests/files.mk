@@ -57,7 +57,7 @@ test-backend.pkgs := xenevtchn xengnttab xenstore
 # A guest that misbehaves on command, for tests/lab
 programs += xsp-evil
 xsp-evil.src := tests/evil/main.c tests/evil/guest.c tests/evil/ring_attacks.c tests/evil/data_attacks.c \
-	tests/evil/store_attacks.c tests/evil/life_attacks.c
+	tests/evil/store_attacks.c tests/evil/life_attacks.c tests/evil/count.c
 xsp-evil.deps := ring
 xsp-evil.pkgs := xenevtchn xengnttab xenstore
 # What the kit relies on about Xen, asked of the lab (tests/lab/test-platform.sh) and of real Xen.

@@ -122,4 +122,8 @@ void pages_vanish(struct guest *g);
 void die(struct guest *g);
 void hold(struct guest *g);
 
+void idle(struct guest *g);
+void count_errors(struct guest *g);
+void read_far(struct guest *g);
+
 #endif

@@ -90,6 +90,31 @@ void die(struct guest *g)
 	kill(getpid(), SIGKILL);
 }
 
+static void wake(int sig)
+{
+	(void)sig;
+}
+
+/* A good guest that does nothing until it is told to. */
+void idle(struct guest *g)
+{
+	sigset_t usr1;
+
+	signal(SIGUSR1, wake);
+	sigemptyset(&usr1);
+	sigaddset(&usr1, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &usr1, NULL);
+	if (!expect(g, guest_connect(g, 1, XSP_BLK_X86_64, "x86_64-abi") && guest_works(g), "connects"))
+		return;
+	say("idle");
+	sigwait(&usr1, &(int){ 0 });
+	for (unsigned int i = 0; i < 100; i++)
+		if (!expect(g, guest_works(g), "works after the pause (round %u, backend state %d)", i,
+			    guest_number(g, g->be, "state")))
+			return;
+	say("worked");
+}
+
 /* Requests under way and no move until somebody kills us. */
 void hold(struct guest *g)
 {

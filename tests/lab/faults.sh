@@ -123,10 +123,10 @@ guest_start() { # DOM COMMAND...: in the background; $started is its pid
 be_state() { xenstore-read "/local/domain/0/backend/vbd/$1/51712/state" 2>/dev/null; }
 be_is() { [[ $(be_state "$1") =~ ^($2)$ ]]; }
 await() { # SECONDS COMMAND...: until it succeeds
-	local n=$(($1 * 50))
+	local until=$((SECONDS + $1 + 1))
 	shift
 	while ! "$@"; do
-		[ $((n--)) -gt 0 ] || return 1
+		[ $SECONDS -lt $until ] || return 1
 		sleep 0.02
 	done
 }

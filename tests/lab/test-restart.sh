@@ -1,0 +1,93 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# The daemon stopped and started under guests that do verified I/O, and killed: what was drained or
+# idle is taken over, what was not is left alone with the reason where people look.
+# timeout: 150
+# configs: release asan
+#
+#   RESTARTS=1000    SIGTERM and start so many times (20)
+. "${0%/*}/faults.sh"
+
+restarts=${RESTARTS:-20}
+be=/local/domain/0/backend/vbd/1/51712
+is_adopted() { # DOM: by the daemon that runs now
+	tail -c "+$((log_from + 1))" "$daemon_log" | grep -q "vbd/$1/51712: taken over"
+}
+killed() { # the daemon, without a word
+	kill -9 "$daemon"
+	wait "$daemon" 2>/dev/null
+	start
+}
+start() {
+	log_from=$(stat -c %s "$daemon_log")
+	daemon_start
+}
+
+daemon_start
+attach_wait 1 "$(image a.img)" || fatal "disk of guest 1"
+attach_wait 2 "$(image b.img)" || fatal "disk of guest 2"
+
+# --- stopped and started under load ---------------------------------------------------------------
+good_begin 1 $((restarts * 3 / 4 + 3)) --flush-every 50
+good_begin 2 $((restarts * 3 / 4 + 3)) --ring-order 2 --bs 16K
+await 5 be_is 1 4 && await 5 be_is 2 4 || fatal "the guests do not connect"
+n=0
+for ((i = 0; i < restarts; i++)); do
+	sleep 0.25
+	daemon_stop || break
+	be_is 1 4 && be_is 2 4 || wrong "restart $i: the backends are in $(be_state 1) and $(be_state 2)"
+	start
+	await 5 is_adopted 1 && await 5 is_adopted 2 || { wrong "restart $i: not taken over"; break; }
+	n=$((n + 1))
+done
+check "$n of $restarts restarts" [ $n = "$restarts" ]
+good_end 1 "over $n restarts"
+good_end 2 "over $n restarts"
+
+# --- killed, with nothing under way ---------------------------------------------------------------
+guest_start 1 "$B/bin/xsp-evil" 51712 idle >"$T/idle.log"
+idler=$started
+await 5 grep -q ': idle' "$T/idle.log" || wrong "the idle guest does not connect"
+killed
+check "killed while a guest was idle: its disk is taken over" await 8 is_adopted 1
+kill -USR1 $idler
+rc=0
+wait $idler || rc=$?
+check "and works for the guest" [ $rc = 0 ]
+[ $rc = 0 ] || cat "$T/idle.log"
+
+# --- killed, with requests under way --------------------------------------------------------------
+detach 1 || wrong "detach"
+attach_wait 1 "delay,ms=60000:file:$T/a.img"
+guest_start 1 "$B/bin/xsp-evil" 51712 hold >"$T/hold.log"
+holder=$started
+await 5 grep -q holding "$T/hold.log" || wrong "the holding guest does not connect"
+good_begin 2 6
+await 5 be_is 2 4
+sleep 1
+killed
+reason() { xenstore-read $be/xensplit-error 2>/dev/null | grep -q '[0-9]* requests were outstanding'; }
+check "killed with requests under way: the reason is in the store" await 8 reason
+check "its state was not touched" be_is 1 4
+check "the log names the device" grep -q 'vbd/1/51712: not taken over: .*outstanding' "$daemon_log"
+check "and the daemon says the same" grep -q outstanding <<<"$(rpc vbd.list)"
+kill -9 $holder
+wait $holder 2>/dev/null
+kill -9 "${good[2]}"
+wait "${good[2]}" 2>/dev/null
+forget 1
+forget 2
+attach_wait 1 "file:$T/a.img" && attach_wait 2 "file:$T/b.img" || wrong "attach anew"
+check "detached and attached anew it works" guest 1 "$B/bin/xsp-evil" 51712 recover
+good_begin 2 1
+good_end 2 "after all"
+
+# --- the record of a drained ring is not believed twice -------------------------------------------
+xenstore-write $be/xensplit-drained "7 8 9"
+guest_start 1 "$B/bin/xsp-evil" 51712 idle >"$T/idle.log"
+idler=$started
+await 5 grep -q ': idle' "$T/idle.log"
+check "a new connection forgets an old ring's record" await 3 bash -c "! xenstore-exists $be/xensplit-drained"
+kill -USR1 $idler
+wait $idler
+close
