@@ -74,6 +74,7 @@ int xengnttab_grant_copy(xengnttab_handle *h, uint32_t count, xengnttab_grant_co
 
 	if (!err && !lab_link_alive(&h->link))
 		err = ENODEV;
+	lab_views_sweep(h->link.world);
 	for (i = 0; i < count && !err; i++) {
 		prefetch(h, &segs[i]);
 		if (!sound(&segs[i]))

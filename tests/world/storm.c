@@ -5,8 +5,10 @@
  * world-storm ping PEER PORT ROUNDS: an event and its answer, ROUNDS times; 1 if one is lost.
  * world-storm flood PEER PORT: notifies without pause.
  * world-storm maps PEER REF..: maps and unmaps without pause.
+ * world-storm churn PEER REF: copies and maps whatever the answer; says how often it went well.
  */
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,6 +83,44 @@ static int maps(uint32_t peer, int n, char **arg)
 	}
 }
 
+static volatile sig_atomic_t stop;
+
+static void on_term(int sig)
+{
+	(void)sig;
+	stop = 1;
+}
+
+/* The peer dies and comes back under it, again and again. */
+static int churn(uint32_t peer, uint32_t ref)
+{
+	xengnttab_handle *g = xengnttab_open(NULL, 0);
+	xengnttab_grant_copy_segment_t s = {.flags = GNTCOPY_source_gref, .len = 4096};
+	static char buf[4096];
+	long copied = 0, mapped = 0, refused = 0;
+	void *p;
+
+	signal(SIGTERM, on_term);
+	while (!stop) {
+		s.source.foreign.domid = (uint16_t)peer;
+		s.source.foreign.ref = ref;
+		s.dest.virt = buf;
+		if (xengnttab_grant_copy(g, 1, &s) == 0 && s.status == GNTST_okay)
+			copied++;
+		else
+			refused++;
+		p = xengnttab_map_grant_ref(g, peer, ref, PROT_READ);
+		if (!p)
+			continue;
+		mapped++;
+		buf[0] = *(volatile char *)p;
+		if (xengnttab_unmap(g, p, 1))
+			return 1;
+	}
+	printf("%ld %ld %ld\n", copied, mapped, refused);
+	return xengnttab_close(g);
+}
+
 int main(int argc, char **argv)
 {
 	uint32_t peer = argc > 2 ? (uint32_t)atoi(argv[2]) : 0;
@@ -93,6 +133,8 @@ int main(int argc, char **argv)
 		return flood(peer, (uint32_t)atoi(argv[3]));
 	if (argc > 3 && !strcmp(argv[1], "maps"))
 		return maps(peer, argc - 3, argv + 3);
-	fprintf(stderr, "usage: world-storm echo|ping|flood|maps PEER ...\n");
+	if (argc == 4 && !strcmp(argv[1], "churn"))
+		return churn(peer, (uint32_t)atoi(argv[3]));
+	fprintf(stderr, "usage: world-storm echo|ping|flood|maps|churn PEER ...\n");
 	return 2;
 }
