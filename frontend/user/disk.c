@@ -159,12 +159,14 @@ static bool go(struct xsp_disk *d, enum xsp_xenbus_state next)
 }
 
 /* The backend closes: what it has already taken it may still answer. */
-static bool wait_for_the_rest(struct xsp_disk *d, enum xsp_xenbus_state peer)
+static bool wait_for_the_rest(struct xsp_disk *d, enum xsp_xenbus_state peer, const char *why)
 {
 	if (peer != XSP_XB_CLOSING || !d->have_queue || !d->q.in_flight || d->q.broken)
 		return false;
 	if (!d->closing) {
 		d->closing = true;
+		if (d->want)
+			xsp_disk_fail(d, -ENODEV, "vbd %u: %s", d->devid, why);
 		d->closing_by_ms = xsp_disk_now_ms() + DRAIN_MS;
 		xsp_disk_set_timer(d, 100);
 	}
@@ -188,9 +190,10 @@ static bool act(struct xsp_disk *d, const struct xsp_xenbus_verdict *v, enum xsp
 		xsp_disk_push(d); /* what a restarted queue asks again */
 		return true;
 	case XSP_XB_DISCONNECT:
-		if (wait_for_the_rest(d, peer))
+		if (wait_for_the_rest(d, peer, v->why))
 			return false;
 		drop_ring(d);
+		d->closing = false;
 		if (v->next != XSP_XB_INITIALISING) {
 			d->lost = true;
 			if (d->want)
@@ -211,7 +214,8 @@ void xsp_disk_advance(struct xsp_disk *d)
 	for (int steps = 0; steps < MAX_STEPS; steps++) {
 		struct xsp_xenbus_front_in in = {
 			.me = d->me,
-			.want = d->want && !d->error,
+			/* closing: what is under way is still wanted */
+			.want = d->want && (!d->error || d->closing),
 			.connected = d->connected,
 		};
 		struct xsp_xenbus_verdict v;
@@ -334,7 +338,7 @@ int xsp_disk_close(struct xsp_disk *d)
 	if (!d)
 		return 0;
 	by = xsp_disk_now_ms() + d->timeout_ms;
-	while (xsp_disk_in_flight(d) && !d->error && xsp_disk_now_ms() < by)
+	while (xsp_disk_in_flight(d) && (!d->error || d->closing) && xsp_disk_now_ms() < by)
 		if (!xsp_disk_process(d, done, 32))
 			xsp_disk_wait(d, 1000);
 	d->want = false;

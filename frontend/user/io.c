@@ -118,8 +118,8 @@ int xsp_disk_submit(struct xsp_disk *d, enum xsp_disk_op op, void *buf, size_t b
 
 	if (n)
 		return n;
-	if (!d->connected || d->closing || d->free_io == d->q.ring.size)
-		return d->closing ? -ENODEV : -EBUSY;
+	if (!d->connected || d->free_io == d->q.ring.size)
+		return -EBUSY;
 	io = &d->ios[d->free_io];
 	io->buf = buf;
 	io->bytes = (uint32_t)bytes;
