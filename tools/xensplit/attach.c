@@ -18,18 +18,12 @@
 #include "tools/xensplit/store.h"
 
 #define BACKEND_SECONDS 10 /* what every toolstack gives a backend to reach InitWait */
-#define TRIES           50
 
 struct disk {
 	struct device dev;
 	const char *vdev;
 	char *target; /* owned */
 	bool readonly;
-};
-
-struct node {
-	const char *name;
-	char value[PATH_MAX + 64];
 };
 
 /* A file named relative to here means another file to the daemon: make it absolute. */
@@ -55,93 +49,66 @@ static char *absolute_target(const char *spec)
 	return out;
 }
 
-static bool make_dir(const struct store *s, xs_transaction_t t, const char *path, uint32_t owner,
-		     uint32_t reader)
+static int make_dir(struct xsp_store *s, xs_transaction_t t, const char *path, uint32_t owner,
+		    uint32_t reader)
 {
 	struct xs_permissions p[2] = {{.id = owner, .perms = XS_PERM_NONE},
 				      {.id = reader, .perms = XS_PERM_READ}};
 
-	return xs_mkdir(s->xs, t, path) && xs_set_permissions(s->xs, t, path, p, 2);
+	return xs_mkdir(s->xs, t, path) && xs_set_permissions(s->xs, t, path, p, 2) ? 0 : -errno;
 }
 
-static bool write_nodes(const struct store *s, xs_transaction_t t, const char *dir,
-			const struct node *nodes, int n)
-{
-	for (int i = 0; i < n; i++) {
-		char path[2 * STORE_PATH];
+struct creation {
+	const struct disk *k;
+	struct store *store;
+};
 
-		snprintf(path, sizeof(path), "%s/%s", dir, nodes[i].name);
-		if (!xs_write(s->xs, t, path, nodes[i].value, (unsigned int)strlen(nodes[i].value)))
-			return false;
-	}
-	return true;
-}
-
-/* All nodes of both ends; what the directories' permissions are, new nodes inherit. */
-static bool write_device(const struct store *s, xs_transaction_t t, const struct disk *k)
+/*
+ * All nodes of both ends; what the directories' permissions are, new nodes inherit. The frontend
+ * first: the backend's node appears when all that it refers to is there.
+ */
+static int create(struct xsp_store *s, xs_transaction_t t, void *arg)
 {
+	struct creation *c = arg;
+	const struct disk *k = c->k;
 	const struct device *d = &k->dev;
-	static struct node back[12], front[6];
-	int b = 0, f = 0;
+	uint32_t backend = c->store->backend;
+	char path[2 * STORE_PATH], *there = store_read(c->store, t, d->back, "frontend-id");
+	int err;
 
-#define ADD(list, n, key, ...)                                                 \
-	do {                                                                   \
-		list[n].name = key;                                            \
-		snprintf(list[n++].value, sizeof(list[0].value), __VA_ARGS__); \
+	free(there);
+	if (there)
+		return -EEXIST;
+#define PUT(dir, key, ...)                                                  \
+	do {                                                                \
+		snprintf(path, sizeof(path), "%s/" key, dir);               \
+		err = err ? err : xsp_store_write(s, t, path, __VA_ARGS__); \
 	} while (0)
-	ADD(back, b, "frontend", "%s", d->front);
-	ADD(back, b, "frontend-id", "%u", d->domid);
-	ADD(back, b, "params", "%s", k->target);
-	ADD(back, b, "type", "phy");
-	ADD(back, b, "mode", "%s", k->readonly ? "r" : "w");
-	ADD(back, b, "dev", "%s", k->vdev);
-	ADD(back, b, "device-type", "disk");
-	ADD(back, b, "removable", "0");
-	ADD(back, b, "bootable", "1");
-	ADD(back, b, "specification", "xen");
-	ADD(back, b, "online", "1");
-	ADD(back, b, "state", "%d", XSP_XB_INITIALISING);
-	ADD(front, f, "backend", "%s", d->back);
-	ADD(front, f, "backend-id", "%u", s->backend);
-	ADD(front, f, "virtual-device", "%u", d->devid);
-	ADD(front, f, "device-type", "disk");
-	ADD(front, f, "trusted", "1");
-	ADD(front, f, "state", "%d", XSP_XB_INITIALISING);
-#undef ADD
-	/* The frontend first: the backend's node appears when all it refers to is there. */
-	return make_dir(s, t, d->front, d->domid, s->backend) &&
-	       write_nodes(s, t, d->front, front, f) &&
-	       make_dir(s, t, d->back, s->backend, d->domid) && write_nodes(s, t, d->back, back, b);
+	err = make_dir(s, t, d->front, d->domid, backend);
+	PUT(d->front, "backend", "%s", d->back);
+	PUT(d->front, "backend-id", "%u", backend);
+	PUT(d->front, "virtual-device", "%u", d->devid);
+	PUT(d->front, "device-type", "disk");
+	PUT(d->front, "trusted", "1");
+	PUT(d->front, "state", "%d", XSP_XB_INITIALISING);
+	err = err ? err : make_dir(s, t, d->back, backend, d->domid);
+	PUT(d->back, "frontend", "%s", d->front);
+	PUT(d->back, "frontend-id", "%u", d->domid);
+	PUT(d->back, "params", "%s", k->target);
+	PUT(d->back, "type", "phy");
+	PUT(d->back, "mode", "%s", k->readonly ? "r" : "w");
+	PUT(d->back, "dev", "%s", k->vdev);
+	PUT(d->back, "device-type", "disk");
+	PUT(d->back, "removable", "0");
+	PUT(d->back, "bootable", "1");
+	PUT(d->back, "specification", "xen");
+	PUT(d->back, "online", "1");
+	PUT(d->back, "state", "%d", XSP_XB_INITIALISING);
+#undef PUT
+	return err;
 }
 
-/* 0, -EEXIST or another -errno. */
-static int create(const struct store *s, const struct disk *k)
-{
-	for (int i = 0; i < TRIES; i++) {
-		xs_transaction_t t = xs_transaction_start(s->xs);
-		char *there;
-		bool ok;
-
-		if (t == XBT_NULL)
-			return -errno;
-		there = store_read(s, t, k->dev.back, "frontend-id");
-		free(there);
-		ok = !there && write_device(s, t, k);
-		if (!ok) {
-			int err = there ? EEXIST : errno;
-
-			xs_transaction_end(s->xs, t, true);
-			return -err;
-		}
-		if (xs_transaction_end(s->xs, t, false))
-			return 0;
-		if (errno != EAGAIN)
-			return -errno;
-	}
-	return -EAGAIN;
-}
-
-static bool broken(const struct store *s, const struct device *d)
+static bool broken(struct store *s, const struct device *d)
 {
 	char *why = device_error(s, d);
 
@@ -150,7 +117,7 @@ static bool broken(const struct store *s, const struct device *d)
 }
 
 /* The target is open when there is a hotplug-status; InitWait alone comes before that. */
-static bool backend_ready(const struct store *s, const struct device *d, struct states now)
+static bool backend_ready(struct store *s, const struct device *d, struct states now)
 {
 	char *status = store_read(s, XBT_NULL, d->back, "hotplug-status");
 	bool done = now.back >= XSP_XB_INITWAIT && status && *status;
@@ -159,7 +126,7 @@ static bool backend_ready(const struct store *s, const struct device *d, struct 
 	return done || now.back >= XSP_XB_CLOSING || broken(s, d);
 }
 
-static bool both_connected(const struct store *s, const struct device *d, struct states now)
+static bool both_connected(struct store *s, const struct device *d, struct states now)
 {
 	(void)s, (void)d;
 	return (now.back == XSP_XB_CONNECTED && now.front == XSP_XB_CONNECTED) ||
@@ -167,7 +134,7 @@ static bool both_connected(const struct store *s, const struct device *d, struct
 }
 
 /* Print why it did not come up, from the best informed to the least. */
-static int explain(const struct call *call, const struct store *s, const struct device *d,
+static int explain(const struct call *call, struct store *s, const struct device *d,
 		   const char *then)
 {
 	struct states now = device_states(s, d);
@@ -204,7 +171,7 @@ static int explain(const struct call *call, const struct store *s, const struct 
 	return rc;
 }
 
-static int report(const struct call *call, const struct store *s, const struct disk *k)
+static int report(const struct call *call, struct store *s, const struct disk *k)
 {
 	struct states now = device_states(s, &k->dev);
 	struct json_object *o;
@@ -226,7 +193,7 @@ static int report(const struct call *call, const struct store *s, const struct d
 }
 
 /* Wait as asked; a backend that refuses has the device taken away again, as libxl does. */
-static int see_through(const struct call *call, const struct store *s, const struct disk *k)
+static int see_through(const struct call *call, struct store *s, const struct disk *k)
 {
 	const struct device *d = &k->dev;
 	double seconds = option_seconds(call, "wait", 30);
@@ -284,7 +251,9 @@ int cmd_attach(struct call *call)
 	int rc = read_arguments(call, &s, &k), err;
 
 	if (!rc) {
-		err = create(&s, &k);
+		struct creation c = {.k = &k, .store = &s};
+
+		err = xsp_store_transact(&s.base, create, &c);
 		if (err == -EEXIST)
 			rc = fail(call, EXIT_FAILED,
 				  "%s is there already; `xensplit detach %s` takes it away",

@@ -10,49 +10,37 @@
 #include "tools/xensplit/store.h"
 
 #define FORCE_SECONDS 5
-#define TRIES         50
 
-/* online=0 and state=5 in one transaction; a backend that is closed already stays so. */
-static int ask(const struct store *s, const struct device *d)
+/* online=0 and state=5; a backend that is closed already stays so. */
+static int close_nodes(struct xsp_store *s, xs_transaction_t t, void *arg)
 {
-	for (int i = 0; i < TRIES; i++) {
-		xs_transaction_t t = xs_transaction_start(s->xs);
-		char path[2 * STORE_PATH];
-		bool ok;
+	const struct device *d = arg;
+	char path[2 * STORE_PATH];
+	uint32_t state;
+	int err;
 
-		if (t == XBT_NULL)
-			return -errno;
-		snprintf(path, sizeof(path), "%s/online", d->back);
-		ok = xs_write(s->xs, t, path, "0", 1);
-		snprintf(path, sizeof(path), "%s/state", d->back);
-		if (ok && store_number(s, t, d->back, "state", 0) < XSP_XB_CLOSING)
-			ok = xs_write(s->xs, t, path, "5", 1);
-		if (!ok) {
-			int err = errno;
-
-			xs_transaction_end(s->xs, t, true);
-			return -err;
-		}
-		if (xs_transaction_end(s->xs, t, false))
-			return 0;
-		if (errno != EAGAIN)
-			return -errno;
-	}
-	return -EAGAIN;
+	snprintf(path, sizeof(path), "%s/online", d->back);
+	err = xsp_store_write(s, t, path, "0");
+	if (err)
+		return err;
+	if (!xsp_store_read_u32(s, t, &state, "%s/state", d->back) && state >= XSP_XB_CLOSING)
+		return 0;
+	snprintf(path, sizeof(path), "%s/state", d->back);
+	return xsp_store_write(s, t, path, "%d", XSP_XB_CLOSING);
 }
 
-static bool closed(const struct store *s, const struct device *d, struct states now)
+static bool closed(struct store *s, const struct device *d, struct states now)
 {
 	return now.back == XSP_XB_CLOSED || !device_exists(s, d);
 }
 
 /* The guest's end vanishes: the backend sees a peer that is gone and closes by itself. */
-static int pull_out(const struct call *call, const struct store *s, const struct device *d)
+static int pull_out(const struct call *call, struct store *s, struct device *d)
 {
-	int rc = ask(s, d);
+	int rc = xsp_store_transact(&s->base, close_nodes, d);
 
-	if (!rc && !xs_rm(s->xs, XBT_NULL, d->front) && errno != ENOENT)
-		rc = -errno;
+	if (!rc)
+		rc = xsp_store_rm(&s->base, XBT_NULL, d->front);
 	if (rc)
 		return fail(call, rc == -EACCES ? EXIT_DENIED : EXIT_FAILED, "%s: XenStore: %s",
 			    d->id, strerror(-rc));
@@ -62,10 +50,9 @@ static int pull_out(const struct call *call, const struct store *s, const struct
 	return EXIT_OK;
 }
 
-static int let_go(const struct call *call, const struct store *s, const struct device *d,
-		  double seconds)
+static int let_go(const struct call *call, struct store *s, struct device *d, double seconds)
 {
-	int rc = ask(s, d);
+	int rc = xsp_store_transact(&s->base, close_nodes, d);
 	struct states now;
 
 	if (rc)

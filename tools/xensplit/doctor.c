@@ -180,13 +180,14 @@ static void check_script(struct doctor *d)
 
 static void check_store(struct doctor *d)
 {
-	d->store.xs = xs_open(0);
+	int err = xsp_store_open(&d->store.base);
+
 	d->store.backend = d->call->backend;
-	if (!d->store.xs) {
+	if (err) {
 		say(d, FAIL, "xenstore",
 		    d->lab ? "xensplit lab status"
 			   : "systemctl start xenstored, or /etc/init.d/xen start",
-		    "XenStore does not answer: %s", strerror(errno));
+		    "XenStore does not answer: %s", strerror(-err));
 		return;
 	}
 	if (d->store.backend == ~0u)
@@ -224,7 +225,7 @@ static void check_daemon(struct doctor *d)
 /* --- devices -------------------------------------------------------------------------------------
  */
 
-static bool domain_exists(const struct store *s, uint32_t domid)
+static bool domain_exists(struct store *s, uint32_t domid)
 {
 	char dir[STORE_PATH], *there;
 
@@ -239,7 +240,7 @@ static void check_leftovers(struct doctor *d)
 	struct device *all = NULL;
 	int n, bad = 0;
 
-	if (!d->store.xs)
+	if (!d->store.base.xs)
 		return;
 	n = device_all(&d->store, &all);
 	for (int i = 0; i < n; i++) {

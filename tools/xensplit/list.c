@@ -46,7 +46,7 @@ static void add_number(struct json_object *o, const char *key, long n)
 }
 
 /* One device as JSON; the table is made from the same object. */
-static struct json_object *describe(const struct store *s, const struct device *d,
+static struct json_object *describe(struct store *s, const struct device *d,
 				    struct json_object *daemon)
 {
 	struct json_object *o = json_object_new_object(), *more = known_to_daemon(daemon, d->id);

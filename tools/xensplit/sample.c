@@ -23,13 +23,14 @@ static void read_hist(struct xsp_hist *h, struct json_object *latency, const cha
 	}
 }
 
-#define COUNTERS(X)                                                                             \
-	X(rd_req)                                                                               \
-	X(wr_req)                                                                               \
-	X(fl_req)                                                                               \
-	X(rd_sect)                                                                              \
-	X(wr_sect) X(io_errors) X(bad_req) X(bad_gref) X(evtchn_calls) X(gnt_calls) X(gnt_refs) \
-		X(notifies) X(wakes) X(visits)
+#define COUNTERS(X)                                                                              \
+	X(rd_req)                                                                                \
+	X(wr_req)                                                                                \
+	X(fl_req)                                                                                \
+	X(rd_sect)                                                                               \
+	X(wr_sect)                                                                               \
+	X(io_errors) X(bad_req) X(bad_gref) X(evtchn_calls) X(gnt_calls) X(gnt_refs) X(notifies) \
+		X(wakes) X(visits)
 
 static void read_one(struct sampled *d, struct json_object *o)
 {

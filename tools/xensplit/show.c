@@ -83,11 +83,11 @@ static void print_device(struct json_object *o)
 }
 
 /* What XenStore says below one end's directory: {"state":"4",...}; NULL when it is not there. */
-static struct json_object *nodes_of(const struct store *s, const char *dir)
+static struct json_object *nodes_of(struct store *s, const char *dir)
 {
 	struct json_object *o = NULL;
 	unsigned int n = 0;
-	char **names = s->xs ? xs_directory(s->xs, XBT_NULL, dir, &n) : NULL;
+	char **names = s->base.xs ? xs_directory(s->base.xs, XBT_NULL, dir, &n) : NULL;
 
 	if (names)
 		o = json_object_new_object();

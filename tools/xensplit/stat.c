@@ -42,11 +42,11 @@ static bool is_wanted(const struct view *v, const char *id)
 	return !v->n_wanted;
 }
 
-static char *name_of(const struct view *v, uint32_t domid)
+static char *name_of(struct view *v, uint32_t domid)
 {
 	char *name = NULL;
 
-	if (v->store.xs)
+	if (v->store.base.xs)
 		return store_domain_name(&v->store, domid);
 	return asprintf(&name, "%u", domid) < 0 ? NULL : name;
 }
@@ -344,7 +344,7 @@ static int open_view(struct view *v)
 					  &v->wanted[v->n_wanted++]);
 		return rc;
 	}
-	v->store.xs = xs_open(0);
+	xsp_store_open(&v->store.base); /* a failure leaves it closed */
 	return EXIT_OK;
 }
 

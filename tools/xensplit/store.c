@@ -13,18 +13,17 @@
 #include "common/suggest.h"
 #include "tools/xensplit/out.h"
 
-#define TRIES 50 /* a transaction that met another is tried again */
-
 int store_open(struct call *call, struct store *s)
 {
-	s->xs = xs_open(0);
-	if (!s->xs && (errno == EACCES || errno == EPERM))
-		return fail(call, EXIT_DENIED, "XenStore: %s: be root", strerror(errno));
-	if (!s->xs)
+	int err = xsp_store_open(&s->base);
+
+	if (err == -EACCES || err == -EPERM)
+		return fail(call, EXIT_DENIED, "XenStore: %s: be root", strerror(-err));
+	if (err)
 		return fail(call, EXIT_UNREACHABLE,
 			    "XenStore does not answer (%s): is this a Xen domain with xenstored "
 			    "running? Without Xen, use the lab (xensplit help lab)",
-			    strerror(errno));
+			    strerror(-err));
 	if (call->backend == ~0u)
 		call->backend = (unsigned int)store_number(s, XBT_NULL, "", "domid", 0);
 	s->backend = call->backend;
@@ -33,21 +32,19 @@ int store_open(struct call *call, struct store *s)
 
 void store_close(struct store *s)
 {
-	if (s->xs)
-		xs_close(s->xs);
-	s->xs = NULL;
+	xsp_store_close(&s->base);
 }
 
-char *store_read(const struct store *s, xs_transaction_t t, const char *dir, const char *node)
+char *store_read(struct store *s, xs_transaction_t t, const char *dir, const char *node)
 {
 	char path[2 * STORE_PATH];
 	unsigned int len;
 
 	snprintf(path, sizeof(path), "%s%s%s", dir, *dir && *node ? "/" : "", node);
-	return xs_read(s->xs, t, path, &len);
+	return xs_read(s->base.xs, t, path, &len);
 }
 
-long store_number(const struct store *s, xs_transaction_t t, const char *dir, const char *node,
+long store_number(struct store *s, xs_transaction_t t, const char *dir, const char *node,
 		  long absent)
 {
 	char *text = store_read(s, t, dir, node), *end;
@@ -65,7 +62,7 @@ long store_number(const struct store *s, xs_transaction_t t, const char *dir, co
 /* --- domains -----------------------------------------------------------------------------------
  */
 
-char *store_domain_name(const struct store *s, uint32_t domid)
+char *store_domain_name(struct store *s, uint32_t domid)
 {
 	char dir[STORE_PATH], *name;
 
@@ -83,11 +80,11 @@ static bool is_number(const char *text)
 }
 
 /* The domain called @name, or -1; what may have been meant goes to *near (malloc'd or NULL). */
-static long find_name(const struct store *s, const char *name, char **near)
+static long find_name(struct store *s, const char *name, char **near)
 {
 	struct xsp_suggest best = xsp_suggest_start(name);
 	unsigned int n = 0;
-	char **ids = xs_directory(s->xs, XBT_NULL, "/local/domain", &n), *names[1024];
+	char **ids = xs_directory(s->base.xs, XBT_NULL, "/local/domain", &n), *names[1024];
 	long found = -1;
 
 	n = n > 1024 ? 1024 : n;
@@ -107,7 +104,7 @@ static long find_name(const struct store *s, const char *name, char **near)
 	return found;
 }
 
-int store_domain(const struct call *call, const struct store *s, const char *name, uint32_t *ret)
+int store_domain(const struct call *call, struct store *s, const char *name, uint32_t *ret)
 {
 	char dir[STORE_PATH], *near, *there;
 	long found;
@@ -136,7 +133,7 @@ int store_domain(const struct call *call, const struct store *s, const char *nam
 /* --- devices -----------------------------------------------------------------------------------
  */
 
-void device_init(const struct store *s, struct device *d, uint32_t domid, uint32_t devid)
+void device_init(struct store *s, struct device *d, uint32_t domid, uint32_t devid)
 {
 	d->domid = domid;
 	d->devid = devid;
@@ -146,8 +143,7 @@ void device_init(const struct store *s, struct device *d, uint32_t domid, uint32
 	snprintf(d->front, sizeof(d->front), "/local/domain/%u/device/vbd/%u", domid, devid);
 }
 
-int device_parse(const struct call *call, const struct store *s, const char *text,
-		 struct device *ret)
+int device_parse(const struct call *call, struct store *s, const char *text, struct device *ret)
 {
 	const char *colon = strrchr(text, ':');
 	uint32_t domid, devid;
@@ -174,7 +170,7 @@ int device_parse(const struct call *call, const struct store *s, const char *tex
 	return EXIT_OK;
 }
 
-bool device_exists(const struct store *s, const struct device *d)
+bool device_exists(struct store *s, const struct device *d)
 {
 	char *there = store_read(s, XBT_NULL, d->back, "frontend-id");
 
@@ -191,7 +187,7 @@ static int by_id(const void *a, const void *b)
 	return x->devid < y->devid ? -1 : x->devid > y->devid;
 }
 
-int device_all(const struct store *s, struct device **ret)
+int device_all(struct store *s, struct device **ret)
 {
 	char dir[STORE_PATH];
 	unsigned int n_doms = 0, n_devs = 0;
@@ -200,13 +196,13 @@ int device_all(const struct store *s, struct device **ret)
 
 	*ret = NULL;
 	snprintf(dir, sizeof(dir), "/local/domain/%u/backend/vbd", s->backend);
-	doms = xs_directory(s->xs, XBT_NULL, dir, &n_doms);
+	doms = xs_directory(s->base.xs, XBT_NULL, dir, &n_doms);
 	for (unsigned int i = 0; doms && i < n_doms; i++) {
 		char **devs;
 
 		snprintf(dir, sizeof(dir), "/local/domain/%u/backend/vbd/%.16s", s->backend,
 			 doms[i]);
-		devs = xs_directory(s->xs, XBT_NULL, dir, &n_devs);
+		devs = xs_directory(s->base.xs, XBT_NULL, dir, &n_devs);
 		for (unsigned int k = 0; devs && k < n_devs; k++) {
 			struct device *more = realloc(*ret, (size_t)(n + 1) * sizeof(**ret));
 
@@ -226,7 +222,7 @@ int device_all(const struct store *s, struct device **ret)
 	return n;
 }
 
-char *device_error(const struct store *s, const struct device *d)
+char *device_error(struct store *s, const struct device *d)
 {
 	static const char *const nodes[] = {"xensplit-error", "hotplug-error"};
 	char *text;
@@ -241,7 +237,7 @@ char *device_error(const struct store *s, const struct device *d)
 	return NULL;
 }
 
-struct states device_states(const struct store *s, const struct device *d)
+struct states device_states(struct store *s, const struct device *d)
 {
 	return (struct states){
 		.back = (int)store_number(s, XBT_NULL, d->back, "state", 0),
@@ -257,24 +253,24 @@ static double now(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-static void drain_watches(const struct store *s)
+static void drain_watches(struct store *s)
 {
 	char **event;
 
-	while ((event = xs_check_watch(s->xs)))
+	while ((event = xs_check_watch(s->base.xs)))
 		free(event);
 }
 
-bool device_wait(const struct store *s, const struct device *d, double seconds,
-		 bool (*done)(const struct store *s, const struct device *d, struct states now))
+bool device_wait(struct store *s, const struct device *d, double seconds,
+		 bool (*done)(struct store *s, const struct device *d, struct states now))
 {
 	double end = now() + seconds;
 	bool ok;
 
-	xs_watch(s->xs, d->back, "back");
-	xs_watch(s->xs, d->front, "front");
+	xs_watch(s->base.xs, d->back, "back");
+	xs_watch(s->base.xs, d->front, "front");
 	while (!(ok = done(s, d, device_states(s, d))) && now() < end) {
-		struct pollfd p = {.fd = xs_fileno(s->xs), .events = POLLIN};
+		struct pollfd p = {.fd = xs_fileno(s->base.xs), .events = POLLIN};
 		double left = end - now();
 
 		/* At times without an event: a watch on a node that is not there yet may be
@@ -282,60 +278,48 @@ bool device_wait(const struct store *s, const struct device *d, double seconds,
 		poll(&p, 1, left > 0.25 ? 250 : left > 0 ? (int)(left * 1000) + 1 : 0);
 		drain_watches(s);
 	}
-	xs_unwatch(s->xs, d->back, "back");
-	xs_unwatch(s->xs, d->front, "front");
+	xs_unwatch(s->base.xs, d->back, "back");
+	xs_unwatch(s->base.xs, d->front, "front");
 	drain_watches(s);
 	return ok;
 }
 
-/* Remove @path, then its parents as long as they are empty, @up of them at most. */
-static bool remove_up(const struct store *s, xs_transaction_t t, const char *path, int up)
+/* Remove @path, and the directory it was in when nothing else is there: 0 or -errno. */
+static int remove_up(struct xsp_store *s, xs_transaction_t t, const char *path)
 {
-	char parent[STORE_PATH];
-	unsigned int n;
+	char parent[STORE_PATH], **children;
+	unsigned int n = 0;
+	int err = xsp_store_rm(s, t, path);
 
-	if (!xs_rm(s->xs, t, path) && errno != ENOENT)
-		return false;
+	if (err)
+		return err;
 	snprintf(parent, sizeof(parent), "%s", path);
-	while (up--) {
-		char **children;
-
-		*strrchr(parent, '/') = 0;
-		children = xs_directory(s->xs, t, parent, &n);
-		free(children);
-		if (!children || n)
-			break;
-		if (!xs_rm(s->xs, t, parent))
-			return false;
-	}
-	return true;
+	*strrchr(parent, '/') = 0;
+	children = xs_directory(s->xs, t, parent, &n);
+	free(children);
+	return children && !n ? xsp_store_rm(s, t, parent) : 0;
 }
 
-int device_remove(const struct store *s, const struct device *d)
-{
+struct removal {
+	const struct device *d;
 	char error[STORE_PATH];
+};
 
-	snprintf(error, sizeof(error), "/local/domain/%u/error/backend/vbd/%u/%u", s->backend,
+static int remove_all(struct xsp_store *s, xs_transaction_t t, void *arg)
+{
+	const struct removal *r = arg;
+	int err = remove_up(s, t, r->d->front);
+
+	if (!err)
+		err = remove_up(s, t, r->d->back);
+	return err ? err : remove_up(s, t, r->error);
+}
+
+int device_remove(struct store *s, const struct device *d)
+{
+	struct removal r = {.d = d};
+
+	snprintf(r.error, sizeof(r.error), "/local/domain/%u/error/backend/vbd/%u/%u", s->backend,
 		 d->domid, d->devid);
-	for (int i = 0; i < TRIES; i++) {
-		xs_transaction_t t = xs_transaction_start(s->xs);
-		bool ok;
-
-		if (t == XBT_NULL)
-			return -errno;
-		/* .../backend/vbd/DOMID and .../device/vbd stay where others use them. */
-		ok = remove_up(s, t, d->front, 1) && remove_up(s, t, d->back, 1) &&
-		     remove_up(s, t, error, 1);
-		if (!ok) {
-			int err = errno;
-
-			xs_transaction_end(s->xs, t, true);
-			return -err;
-		}
-		if (xs_transaction_end(s->xs, t, false))
-			return 0;
-		if (errno != EAGAIN)
-			return -errno;
-	}
-	return -EAGAIN;
+	return xsp_store_transact(&s->base, remove_all, &r);
 }

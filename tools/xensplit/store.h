@@ -10,15 +10,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <xenstore.h>
-
+#include "common/store.h"
 #include "tools/xensplit/cmd.h"
 
 #define STORE_PATH 128
 
 struct store {
-	struct xs_handle *xs;
-	uint32_t backend; /* domain id */
+	struct xsp_store base; /* base.xs NULL: not open */
+	uint32_t backend;      /* domain id */
 };
 
 /* One device and the directories of its two ends. */
@@ -33,52 +32,51 @@ int store_open(struct call *call, struct store *s);
 void store_close(struct store *s);
 
 /** store_read - a node below a directory (may be ""); malloc'd, NULL when absent */
-char *store_read(const struct store *s, xs_transaction_t t, const char *dir, const char *node);
+char *store_read(struct store *s, xs_transaction_t t, const char *dir, const char *node);
 
 /** store_number - a node as a number; @absent when it is missing or none */
-long store_number(const struct store *s, xs_transaction_t t, const char *dir, const char *node,
+long store_number(struct store *s, xs_transaction_t t, const char *dir, const char *node,
 		  long absent);
 
 /** store_domain - "3" or a name to a domain id; EXIT_OK, or prints what is wrong */
-int store_domain(const struct call *call, const struct store *s, const char *name, uint32_t *ret);
+int store_domain(const struct call *call, struct store *s, const char *name, uint32_t *ret);
 
 /** store_domain_name - name of a domain, or its number when it has none; malloc'd */
-char *store_domain_name(const struct store *s, uint32_t domid);
+char *store_domain_name(struct store *s, uint32_t domid);
 
 /** device_init - fill in id and paths */
-void device_init(const struct store *s, struct device *d, uint32_t domid, uint32_t devid);
+void device_init(struct store *s, struct device *d, uint32_t domid, uint32_t devid);
 
 /**
  * device_parse - "vbd/1/51712", "1:xvda", "name:xvda" to a device (it need not exist)
  *
  * EXIT_OK, or prints what is wrong.
  */
-int device_parse(const struct call *call, const struct store *s, const char *text,
-		 struct device *ret);
+int device_parse(const struct call *call, struct store *s, const char *text, struct device *ret);
 
 /** device_exists - our backend directory of it is there */
-bool device_exists(const struct store *s, const struct device *d);
+bool device_exists(struct store *s, const struct device *d);
 
 /** device_all - every device of the backend domain, sorted; *ret malloc'd; their number */
-int device_all(const struct store *s, struct device **ret);
+int device_all(struct store *s, struct device **ret);
 
 /** device_error - why it is broken, as backend or hotplug script wrote it; malloc'd or NULL */
-char *device_error(const struct store *s, const struct device *d);
+char *device_error(struct store *s, const struct device *d);
 
 /* States of both ends now, 0 when a node is missing. */
 struct states {
 	int back, front;
 };
 
-struct states device_states(const struct store *s, const struct device *d);
+struct states device_states(struct store *s, const struct device *d);
 
 /**
  * device_wait - wait until done() says so or @seconds are over; false: they are over
  */
-bool device_wait(const struct store *s, const struct device *d, double seconds,
-		 bool (*done)(const struct store *s, const struct device *d, struct states now));
+bool device_wait(struct store *s, const struct device *d, double seconds,
+		 bool (*done)(struct store *s, const struct device *d, struct states now));
 
 /** device_remove - remove both directories, and the parents that are empty then; 0 or -errno */
-int device_remove(const struct store *s, const struct device *d);
+int device_remove(struct store *s, const struct device *d);
 
 #endif
