@@ -3,7 +3,7 @@
 # libxensplit-front and xensplit-vbd against xensplitd: data, restarts of the daemon, a killed
 # frontend, detach in the middle, exit codes.
 # timeout: 120
-# configs: release asan
+# configs: release asan tsan
 set -u
 . "$TOP/tests/lab/vbd.sh"
 lab_up 2

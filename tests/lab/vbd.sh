@@ -15,9 +15,15 @@ dom() { # DOMID COMMAND... in that domain
 
 lab_up() { xensplit lab up --dir "$lab" --guests "${1:-2}" --no-daemon || exit 1; trap lab_down EXIT; }
 
-lab_down() {
-	daemon_stop
+lab_down() { # at the end of every test, whatever its outcome
+	local rc=$?
+	daemon_stop || rc=1
+	if grep -hE 'ERROR: (Address|Leak)Sanitizer|ThreadSanitizer|runtime error:' "$T"/daemon.log "$lab"/*.log 2>/dev/null; then
+		tail -n 60 "$T/daemon.log"
+		rc=1
+	fi
 	xensplit lab down --dir "$lab" >/dev/null 2>&1
+	exit $rc
 }
 
 daemon_start() {
