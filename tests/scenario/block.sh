@@ -97,12 +97,12 @@ say "guest 1 reads: $(disk_sum 1 xvda 65536 1048576)"
 result "guest 1: random writes verified" disk_verify 1 xvda 4194304 2097152
 result "guest 2: random writes verified" disk_verify 2 xvda 4194304 2097152
 
-say "# targets that fail"
-result "attach a file that is not there" guest_attach 2 "xvdd=file:$IMG/absent.img"
+say "# targets that fail (xl leaves what it could not attach: another name each time)"
+result "attach a file that is not there" guest_attach 2 "xvde=file:$IMG/absent.img"
 told "the reason is told" "absent.img: No such file"
-result "attach an unknown kind" guest_attach 2 "xvdd=bogus:1"
+result "attach an unknown kind" guest_attach 2 "xvdf=bogus:1"
 told "the known ones are told" "known:.*null:SIZE"
-result "attach an image that is in use" guest_attach 2 "xvdd=file:$IMG/a.img"
+result "attach an image that is in use" guest_attach 2 "xvdg=file:$IMG/a.img"
 told "the reason is told" "a.img is in use"
 result "attach a disk whose every third write fails" guest_attach 2 "xvdd=error,op=write,every=3,after=6:file:$IMG/d.img"
 settled 2 $xvdd 4
