@@ -25,6 +25,16 @@ void xsp_store_close(struct xsp_store *s)
 	s->xs = NULL;
 }
 
+/* libxenstore crashes without a handle; a store that could not be opened again is a lost one. */
+static bool lost(struct xsp_store *s)
+{
+	if (s->xs)
+		return false;
+	s->broken = true;
+	errno = ENOTCONN;
+	return true;
+}
+
 /* errno of a failed call as -errno; notes when it means that the store is gone. */
 static int failed(struct xsp_store *s)
 {
@@ -54,7 +64,7 @@ char *xsp_store_read(struct xsp_store *s, xs_transaction_t t, const char *fmt, .
 	va_start(args, fmt);
 	vsnprintf(path, sizeof(path), fmt, args);
 	va_end(args);
-	value = xs_read(s->xs, t, path, &len);
+	value = lost(s) ? NULL : xs_read(s->xs, t, path, &len);
 	if (!value) {
 		int err = failed(s);
 
@@ -88,7 +98,7 @@ int xsp_store_read_u32(struct xsp_store *s, xs_transaction_t t, uint32_t *ret, c
 	va_start(args, fmt);
 	vsnprintf(path, sizeof(path), fmt, args);
 	va_end(args);
-	value = xs_read(s->xs, t, path, &len);
+	value = lost(s) ? NULL : xs_read(s->xs, t, path, &len);
 	if (!value)
 		return failed(s);
 	err = xsp_parse_u32(value, ret);
@@ -107,14 +117,14 @@ int xsp_store_write(struct xsp_store *s, xs_transaction_t t, const char *path, c
 	va_end(args);
 	if (n < 0 || (size_t)n >= sizeof(value))
 		return -E2BIG;
-	return xs_write(s->xs, t, path, value, (unsigned int)n) ? 0 : failed(s);
+	return !lost(s) && xs_write(s->xs, t, path, value, (unsigned int)n) ? 0 : failed(s);
 }
 
 int xsp_store_rm(struct xsp_store *s, xs_transaction_t t, const char *path)
 {
 	int err;
 
-	if (xs_rm(s->xs, t, path))
+	if (!lost(s) && xs_rm(s->xs, t, path))
 		return 0;
 	err = failed(s);
 	return err == -ENOENT ? 0 : err;
@@ -125,7 +135,7 @@ int xsp_store_transact(struct xsp_store *s, int (*fn)(struct xsp_store *s, xs_tr
 {
 	for (unsigned int round = 0; round < TRANSACTION_ROUNDS; round++) {
 		struct timespec pause = { .tv_nsec = 1000000 * (long)(round / 8) };
-		xs_transaction_t t = xs_transaction_start(s->xs);
+		xs_transaction_t t = lost(s) ? XBT_NULL : xs_transaction_start(s->xs);
 		int err;
 
 		if (t == XBT_NULL)

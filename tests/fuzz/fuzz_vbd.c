@@ -43,7 +43,7 @@ void *xs_read(struct xs_handle *h, xs_transaction_t t, const char *path, unsigne
 	uint8_t what = eat8(&in);
 	char *value;
 
-	(void)h;
+	HOLDS(h); /* libxenstore crashes without */
 	(void)t;
 	HOLDS(strlen(path) < XSP_STORE_PATH);
 	if (fails(what))
@@ -63,7 +63,7 @@ void *xs_read(struct xs_handle *h, xs_transaction_t t, const char *path, unsigne
 bool xs_write(struct xs_handle *h, xs_transaction_t t, const char *path, const void *data,
 	      unsigned int len)
 {
-	(void)h;
+	HOLDS(h); /* libxenstore crashes without */
 	(void)t;
 	HOLDS(strlen(path) < XSP_STORE_PATH && len < 4096 && !memchr(data, 0, len));
 	return !fails(eat8(&in));
@@ -71,7 +71,7 @@ bool xs_write(struct xs_handle *h, xs_transaction_t t, const char *path, const v
 
 bool xs_rm(struct xs_handle *h, xs_transaction_t t, const char *path)
 {
-	(void)h;
+	HOLDS(h); /* libxenstore crashes without */
 	(void)t;
 	(void)path;
 	return !fails(eat8(&in));
@@ -79,7 +79,7 @@ bool xs_rm(struct xs_handle *h, xs_transaction_t t, const char *path)
 
 xs_transaction_t xs_transaction_start(struct xs_handle *h)
 {
-	(void)h;
+	HOLDS(h); /* libxenstore crashes without */
 	if (fails(eat8(&in)))
 		return XBT_NULL;
 	transactions++;
@@ -88,7 +88,7 @@ xs_transaction_t xs_transaction_start(struct xs_handle *h)
 
 bool xs_transaction_end(struct xs_handle *h, xs_transaction_t t, bool abort_)
 {
-	(void)h;
+	HOLDS(h); /* libxenstore crashes without */
 	(void)abort_;
 	HOLDS(t == 1 && transactions == 1); /* one at a time, and none is forgotten */
 	transactions--;
@@ -97,7 +97,7 @@ bool xs_transaction_end(struct xs_handle *h, xs_transaction_t t, bool abort_)
 
 bool xs_watch(struct xs_handle *h, const char *path, const char *token)
 {
-	(void)h;
+	HOLDS(h); /* libxenstore crashes without */
 	(void)path;
 	(void)token;
 	return !fails(eat8(&in));
@@ -269,7 +269,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			break;
 		case 2:
 		case 3:
+			/* The store may be lost when a worker answers. */
+			d->store.xs = op >= 0xc0 ? NULL : (struct xs_handle *)worker;
 			worker_acts(op >> 6, op >> 3);
+			d->store.xs = (struct xs_handle *)worker;
 			break;
 		default:
 			if (!xsp_vbd_busy(v))
