@@ -16,6 +16,8 @@
 
 #include "backend/blk/data.h"
 
+#define RETRY_MS 10u
+
 /* --- lists ------------------------------------------------------------------------------------- */
 
 void xsp_queue_set_ready(struct xsp_queue *q)
@@ -438,11 +440,8 @@ void xsp_queue_finish(struct xsp_queue *q)
 	for (uint32_t i = 0; i < n; i++)
 		respond(q, q->done_slots[i]);
 	q->n_done = 0;
-	if (xsp_ring_back_push(&q->back.ring)) {
-		xenevtchn_notify(q->worker->xce, q->port);
-		xsp_count(&q->c.stats->notifies, 1);
-		xsp_count(&q->c.stats->evtchn_calls, 1);
-	}
+	if (xsp_ring_back_push(&q->back.ring))
+		xsp_queue_notify(q);
 	submit_barrier(q);
 	if (q->stopping)
 		xsp_queue_may_stop(q);
@@ -462,11 +461,30 @@ void xsp_queue_event(struct xsp_queue *q)
 	xsp_queue_set_ready(q);
 }
 
+/*
+ * Neither of these calls fails on a bound port, as far as anybody knows. If one does all the same, a
+ * guest would wait for ever: it is tried again a little later.
+ */
+void xsp_queue_notify(struct xsp_queue *q)
+{
+	q->notify_again = xenevtchn_notify(q->worker->xce, q->port) != 0;
+	xsp_count(&q->c.stats->notifies, 1);
+	xsp_count(&q->c.stats->evtchn_calls, 1);
+	if (!q->notify_again)
+		return;
+	xsp_queue_complain(q, "can't send an event: %s; trying again", strerror(errno));
+	xsp_queue_later(q, RETRY_MS);
+}
+
 void xsp_queue_unmask(struct xsp_queue *q)
 {
-	q->masked = false;
-	xenevtchn_unmask(q->worker->xce, q->port);
+	q->unmask_later = xenevtchn_unmask(q->worker->xce, q->port) != 0;
+	q->masked = q->unmask_later;
 	xsp_count(&q->c.stats->evtchn_calls, 1);
+	if (!q->unmask_later)
+		return;
+	xsp_queue_complain(q, "can't unmask its event channel: %s; trying again", strerror(errno));
+	xsp_queue_later(q, RETRY_MS);
 }
 
 void xsp_queue_arm(struct xsp_queue *q)

@@ -95,7 +95,9 @@ struct xsp_queue {
 	bool broken;    /* take nothing more, the ring can't be trusted */
 	bool dirty;     /* something was written since the last flush */
 	bool syncing;   /* the flush of stop is under way */
-	bool backing_off; /* the unmask waits for a timer: the guest sent events for nothing */
+	bool backing_off; /* a timer runs, for one of the next two */
+	bool unmask_later; /* the guest sent events for nothing, or the unmask failed */
+	bool notify_again; /* the last event could not be sent */
 	uint32_t idle_wakes; /* events for nothing in a row */
 	struct xsp_cb back_off_cb;
 	struct __kernel_timespec back_off_time;
@@ -157,6 +159,12 @@ const struct xsp_blk_seg *xsp_queue_segs(const struct xsp_queue *q, const struct
  */
 #define XSP_IDLE_WAKES 64u
 void xsp_queue_back_off(struct xsp_queue *q);
+
+/* Unmask or notify in so many ms what unmask_later and notify_again say. */
+void xsp_queue_later(struct xsp_queue *q, uint32_t ms);
+
+/* Send the guest an event. */
+void xsp_queue_notify(struct xsp_queue *q);
 void xsp_queue_unmask(struct xsp_queue *q);
 
 /** xsp_queue_snap - fill a copy for `xensplit ring` */

@@ -288,17 +288,26 @@ static void backed_off(struct xsp_cb *cb, int res)
 
 	(void)res;
 	q->backing_off = false;
+	if (q->notify_again && q->stopping)
+		xenevtchn_notify(q->worker->xce, q->port); /* for the last time */
+	else if (q->notify_again)
+		xsp_queue_notify(q);
 	if (q->stopping)
 		xsp_queue_may_stop(q);
-	else if (!q->broken && q->masked)
+	else if (!q->broken && q->masked && q->unmask_later)
 		xsp_queue_unmask(q);
 }
 
 void xsp_queue_back_off(struct xsp_queue *q)
 {
 	uint32_t shift = q->idle_wakes - XSP_IDLE_WAKES;
-	uint32_t ms = shift < 10 ? 1u << shift : 1000;
 
+	q->unmask_later = true;
+	xsp_queue_later(q, shift < 10 ? 1u << shift : 1000);
+}
+
+void xsp_queue_later(struct xsp_queue *q, uint32_t ms)
+{
 	if (q->backing_off)
 		return;
 	q->backing_off = true;
