@@ -79,3 +79,7 @@ world-test.libs := -lxengnttab -lxenevtchn -lxenstore -luring
 units += test_pattern
 test_pattern.src := tests/unit/test_pattern.c tools/vbd/pattern.c
 test_pattern.pkgs := cmocka
+
+units += test_pages
+test_pages.src := tests/unit/test_pages.c backend/blk/pages.c
+test_pages.pkgs := cmocka
