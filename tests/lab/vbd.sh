@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # For the lab tests of frontends; to be sourced. A lab of its own in $T, its daemon in our hands, and
 # devices made as a toolstack makes them.
+set -o pipefail
 export PATH=$B/bin:/usr/sbin:/sbin:$PATH
 lab=$T/lab
 mkdir -p "$lab"
