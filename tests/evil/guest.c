@@ -270,7 +270,10 @@ int16_t guest_do(struct guest *g, struct xsp_blk_req *req)
 
 	guest_put(g, req);
 	guest_push(g);
-	if (guest_take(g, &rsp, 1, 5000) != 1 || rsp.id != req->id || rsp.op != req->op)
+	if (guest_take(g, &rsp, 1, 5000) != 1 || rsp.id != req->id)
+		return INT16_MIN;
+	/* An indirect request may be answered with the operation inside it. */
+	if (rsp.op != req->op && (req->op != XSP_BLK_INDIRECT || rsp.op != req->nr_segs))
 		return INT16_MIN;
 	return rsp.status;
 }
