@@ -136,6 +136,7 @@ check "xl destroy" xl destroy guest2
 check "the daemon lets go of it" eventually 20 eval "! xenstore-exists /local/domain/0/backend/vbd/$id2"
 check "as long as the other program has pages it is dying" fate_is "$id2" dying
 kill -9 $holder
+wait $holder 2>/dev/null
 check "no zombie is left after that" eventually 20 fate_is "$id2" gone
 check "nor in xl list" only_these Domain-0 guest1
 rm -f "$XSP_WORLD/guest2/domid"
