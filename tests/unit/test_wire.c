@@ -62,7 +62,8 @@ static void wire_ring_sizes(void **state)
 {
 	(void)state;
 	for (unsigned int order = 0; order <= XSP_RING_MAX_ORDER; order++) {
-		blkif_sring_t *s = NULL;
+		static blkif_sring_t page; /* the macro takes addresses inside it */
+		blkif_sring_t *s = &page;
 		uint32_t n = xsp_blk_ring_slots(order), bytes = XSP_PAGE_SIZE << order;
 
 		assert_int_equal(n, __RING_SIZE(s, bytes));
