@@ -232,14 +232,25 @@ static void choose_adoption(struct xsp_vbd *v, struct xsp_queue_config *c, uint3
 	free(record);
 }
 
+/* Counters are shown by the main thread as soon as they are there. */
+static bool have_stats(struct xsp_vbd *v, uint32_t i)
+{
+	struct xsp_blk_stats *stats = v->stats[i] ? NULL : calloc(1, sizeof(*stats));
+
+	if (stats) {
+		pthread_mutex_lock(&v->d->lock);
+		v->stats[i] = stats;
+		pthread_mutex_unlock(&v->d->lock);
+	}
+	return v->stats[i] != NULL;
+}
+
 static int make_queues(struct xsp_vbd *v, const struct xsp_queue_config *c, uint32_t n)
 {
 	for (uint32_t i = 0; i < n; i++) {
 		struct xsp_queue *q = calloc(1, sizeof(*q));
 
-		if (q && !v->stats[i])
-			v->stats[i] = calloc(1, sizeof(*v->stats[i]));
-		if (!q || !v->stats[i]) {
+		if (!q || !have_stats(v, i)) {
 			free(q);
 			free_queues(v);
 			return -ENOMEM;
