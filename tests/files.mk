@@ -83,3 +83,8 @@ test_pattern.pkgs := cmocka
 units += test_pages
 test_pages.src := tests/unit/test_pages.c backend/blk/pages.c
 test_pages.pkgs := cmocka
+
+units += test_target_faults
+test_target_faults.src := tests/unit/test_target_faults.c $(filter backend/target/%,$(xensplitd.src))
+test_target_faults.deps := common
+test_target_faults.pkgs := liburing cmocka
