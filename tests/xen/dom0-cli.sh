@@ -70,7 +70,7 @@ check "no node is left" no_nodes "$dom" 51728
 check "attached again, it works again" says 0 Connected attach guest1 file:/root/b.img xvdb ro --wait 60
 readonly_there() { [ "$(in_guest 1 'cat /sys/block/xvdb/ro')" = 1 ]; }
 check "now read-only" eventually 20 readonly_there
-in_guest 1 'fio --name=x --filename=/dev/xvdb --rw=randread --bs=4k --size=32m --direct=1 --ioengine=libaio --iodepth=16 --time_based --runtime=60 >/dev/null 2>&1' &
+in_guest 1 'fio --name=x --filename=/dev/xvdb --rw=randread --bs=4k --size=32m --direct=1 --ioengine=libaio --iodepth=16 --time_based --runtime=15 >/dev/null 2>&1' &
 fio=$!
 sleep 3
 check "--force under load ends" says 0 detached detach --force guest1:xvdb
