@@ -72,6 +72,10 @@ static int choose_start(struct xsp_queue *q, uint32_t size, uint32_t *ret)
 
 	switch (q->c.adopt) {
 	case XSP_ADOPT_NEW:
+		/* Its old requests would be done again. */
+		if (rsp_prod)
+			return fail(q, -EPROTO, "the ring is not new: it holds %u responses already",
+				    rsp_prod);
 		*ret = 0;
 		return 0;
 	case XSP_ADOPT_DRAINED:
