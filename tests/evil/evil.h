@@ -99,6 +99,7 @@ void event_indices(struct guest *g);
 void response_padding(struct guest *g);
 void event_storm(struct guest *g);
 void layouts(struct guest *g);
+void stale_ring(struct guest *g);
 
 void bad_segments(struct guest *g);
 void bad_sectors(struct guest *g);

@@ -20,6 +20,7 @@ static const struct attack {
 	{ "event-indices", event_indices, "event indices rewritten by another thread" },
 	{ "padding", response_padding, "no memory of the daemon in responses' padding" },
 	{ "layouts", layouts, "32-bit and 64-bit rings of order 0..4 (nothing bad)" },
+	{ "stale-ring", stale_ring, "a ring that was used before, published as a new one" },
 	{ "segments", bad_segments, "0, 12 .. 255 segments" },
 	{ "sectors", bad_sectors, "first > last, last > 7" },
 	{ "range", bad_range, "beyond the end, around 2^64" },

@@ -214,3 +214,27 @@ void layouts(struct guest *g)
 			       order, good, g->size);
 		}
 }
+
+/* --- a used ring -------------------------------------------------------------------------------- */
+
+/* The requests in it were done once; done again they would undo what was written since. */
+void stale_ring(struct guest *g)
+{
+	struct xsp_blk_req req;
+	char *why;
+
+	if (!expect(g, guest_connect(g, 0, XSP_BLK_X86_64, "x86_64-abi"), "connects"))
+		return;
+	for (unsigned int i = 0; i < 20; i++) {
+		req = guest_request(g, XSP_BLK_WRITE, 8 * i, 1, i);
+		expect(g, guest_do(g, &req) == XSP_BLK_OKAY, "write %u", i);
+	}
+	guest_write(g, "state", "6");
+	guest_wait(g, 1u << 6, 3000);
+	guest_write(g, "state", "4"); /* as if nothing had been */
+	expect(g, guest_wait(g, 1u << 5, 3000) == 5, "a used ring is refused (backend state %d)",
+	       guest_number(g, g->be, "state"));
+	why = guest_read(g, g->be, "xensplit-error");
+	expect(g, why && strstr(why, "not new"), "the store says why (it says '%s')", why ? why : "");
+	free(why);
+}

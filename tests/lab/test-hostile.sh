@@ -39,7 +39,7 @@ attack() { # NAME [OPTION...]: on a disk attached anew, for each disk has its ow
 }
 
 good_begin 2 "${FAULTS_GOOD_SECONDS:-12}"
-for a in ring-overflow ring-far ring-back ring-flip event-indices padding layouts segments sectors range grants \
+for a in ring-overflow ring-far ring-back ring-flip event-indices stale-ring padding layouts segments sectors range grants \
 	operations indirect discard double-fetch nodes connects nodes-vanish pages-vanish port toggles node-storm event-storm; do
 	attack $a
 done

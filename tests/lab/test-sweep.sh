@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# The n-th call into the Xen libraries fails, for every n that connecting, I/O and closing make: in the
-# daemon, then in the frontend library. No crash, no hang, nothing left behind, and the next connection
-# works. (A failed unmap or unbind is the library's leak, not ours: there the count of pages and
+# The n-th call into the Xen libraries fails, for every n that connecting, I/O, closing and taking over
+# make in the daemon (the frontend's are test-front-faults.sh's). No crash, no hang, nothing left
+# behind, and the next connection works. (A failed unmap or unbind is the library's leak, not ours: there the count of pages and
 # ports is not looked at.)
 # timeout: 170
 # configs: release asan
@@ -88,25 +88,34 @@ for ((n = 1; n <= total; n += 2 * step)); do
 done
 echo "      daemon, mapped pages: $swept points of $total calls"
 
-# --- the frontend library -------------------------------------------------------------------------
-vbd() { guest 1 timeout -k 1 20 "$@" "$B/bin/xensplit-vbd" --timeout 3 verify xvda --size 256K --time 0.05 --quiet; }
-daemon_start
-attach_wait 1 "$spec"
-# Few calls, so that there are few points: the load is short, but its calls vary in number.
-vbd env "XENSPLIT_FAULT_LOG=$T/calls.vbd" >"$T/out" 2>&1 || wrong "without any fault: $(tail -n 3 "$T/out")"
-total=$(awk '$3 !~ /notify|pending|unmask/' "$T/calls.vbd" | calls /dev/stdin)
-points=$(awk '$3 !~ /notify|pending|unmask/ { print $3 ":" $4 }' "$T/calls.vbd")
-points="$points evtchn.notify:1 evtchn.notify:2 evtchn.notify:9 evtchn.pending:1 evtchn.pending:2 evtchn.pending:9 evtchn.unmask:1 evtchn.unmask:2 evtchn.unmask:9"
-swept=0
-for p in $points; do
-	swept=$((swept + 1))
-	rc=0
-	vbd env "XENSPLIT_FAULT=$p" >"$T/out" 2>&1 || rc=$?
-	[ $rc -lt 6 ] || wrong "the frontend's $p failed: it ended with $rc: $(tail -n 3 "$T/out")"
-	[ $rc = 0 ] || grep -q 'xensplit-vbd: ' "$T/out" || wrong "the frontend's $p failed: it ended with $rc and said nothing"
-	vbd env >"$T/out" 2>&1 || wrong "the frontend's $p failed: the next connection does not work: $(tail -n 2 "$T/out")"
+# --- taking a running guest over ------------------------------------------------------------------
+# The daemon that does it has the fault; the one after it has none, and the guest must not have noticed.
+adopted() { tail -c "+$((log_from + 1))" "$daemon_log" | grep -q 'vbd/1/51712: taken over'; }
+settled() { adopted || ! alive || tail -c "+$((log_from + 1))" "$daemon_log" | grep -q 'vbd/1/51712: not taken over'; }
+next_daemon() {
+	log_from=$(stat -c %s "$daemon_log")
+	daemon_start "$@" --workers 1
+}
+attach 1 "$spec"
+next_daemon
+guest_start 1 "$B/bin/xsp-evil" 51712 idle >"$T/idle.log"
+idler=$started
+await 5 grep -q ': idle' "$T/idle.log" || wrong "the idle guest does not connect"
+for ((n = 1; n <= 10; n++)); do
+	daemon_stop || wrong "taking over, before call $n: SIGTERM"
+	next_daemon "XENSPLIT_FAULT=any:$n"
+	await 8 settled || wrong "call $n failed while taking over: nothing happens"
+	be_is 1 4 || wrong "call $n failed while taking over: the state was changed to $(be_state 1)"
+	if alive; then
+		daemon_stop || wrong "call $n failed while taking over: SIGTERM"
+	else
+		wait "$daemon"
+	fi
+	next_daemon
+	await 8 adopted || wrong "call $n failed while taking over: the next daemon does not take over either"
 done
-check "frontend library: $swept points" [ $swept -gt 8 ]
-check "the daemon saw all of that through" alive
-detach 1 || wrong "detach after the frontend's sweep"
+kill -USR1 $idler
+rc=0
+wait $idler || rc=$?
+check "a guest that was taken over with each of $((n - 1)) calls failing works ($rc)" [ $rc = 0 ]
 close
