@@ -11,7 +11,8 @@
 # too); /out is a directory of the host where Dom0 may write.
 #
 # Environment:
-#   XSP_RIG_CLOCK    mttcg (default): two CPUs, wall clock; icount: one CPU, time counts instructions
+#   XSP_RIG_CLOCK    mttcg (default): wall clock; icount: one CPU, time counts instructions
+#   XSP_RIG_CPUS     of the machine with mttcg (default: 2 on a host of 4 or more CPUs, else 1)
 #   XSP_RIG_TIMEOUT  seconds until `run` gives up and kills the machine (default 900)
 #   XSP_RIG_DIR      the session's directory (default build/xen/session; `run` uses one of its own)
 #   XSP_RIG_MEM      MiB of the machine (default 3072);  XSP_RIG_QEMU  more arguments for QEMU
@@ -42,10 +43,15 @@ in_src() { # a host path as Dom0 sees it
 }
 
 qemu_args() { # MODE -> array `qemu`
-	local images clock smp=2 console size
+	local images clock console size
 	images=$("$here/image.sh")
 	case ${XSP_RIG_CLOCK:-mttcg} in
-	mttcg) clock=(-accel tcg,thread=multi,tb-size=512) ;;
+	mttcg)
+		# An emulated CPU that waits for one that the host doesn't run waits long: on two busy
+		# cores one CPU is four times as fast as two.
+		smp=${XSP_RIG_CPUS:-$(($(nproc) >= 4 ? 2 : 1))}
+		clock=(-accel tcg,thread=multi,tb-size=512)
+		;;
 	icount)
 		clock=(-accel tcg,thread=single,tb-size=512 -icount "${XSP_RIG_ICOUNT:-shift=2,sleep=off}")
 		smp=1
@@ -80,7 +86,7 @@ prepare() {
 }
 
 up() { # [SECONDS the machine may live]
-	local start=$SECONDS
+	local start=$SECONDS smp
 	prepare
 	qemu_args batch
 	# the bound is for the day when this script itself is killed and can't clean up
@@ -100,7 +106,7 @@ up() { # [SECONDS the machine may live]
 		fi
 	done
 	progress ""
-	echo "rig: Dom0 up after $((SECONDS - start)) s (${XSP_RIG_CLOCK:-mttcg})" >&2
+	echo "rig: Dom0 up after $((SECONDS - start)) s (${XSP_RIG_CLOCK:-mttcg}, $smp CPU)" >&2
 }
 
 run_in_dom0() { # SHELL TEXT: its output, its exit status (125: the machine died or time is over)
