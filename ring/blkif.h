@@ -17,6 +17,7 @@
 #define XSP_SECTOR_SIZE        512u  /* unit of sector numbers and of first/last sector */
 #define XSP_BLK_SEGS           11u   /* segments in a direct request */
 #define XSP_BLK_INDIRECT_PAGES 8u    /* descriptor pages in an indirect request */
+#define XSP_BLK_SEGS_PER_PAGE  512u  /* segments in one of them */
 #define XSP_RING_MAX_ORDER     4u
 
 enum xsp_blk_op {

@@ -36,35 +36,102 @@ static int broken(struct xsp_blkfront *q, const char *why)
 	return -EPROTO;
 }
 
-int xsp_blkfront_add(struct xsp_blkfront *q, uint8_t op, uint64_t sector,
-		     const struct xsp_blk_seg *segs, unsigned int nr_segs, uint64_t cookie)
+/* Why no request can be added now, or 0. */
+static int no_room(const struct xsp_blkfront *q)
 {
-	bool data = op == XSP_BLK_READ || op == XSP_BLK_WRITE;
-	uint32_t index = q->free;
-	struct xsp_blkfront_slot *s;
-
 	if (q->broken)
 		return -EPROTO;
-	if (!data && op != XSP_BLK_FLUSH && op != XSP_BLK_BARRIER)
-		return -EINVAL;
-	if (nr_segs > XSP_BLK_SEGS || (data && !nr_segs) || (op == XSP_BLK_FLUSH && nr_segs))
-		return -EINVAL;
-	if (index == q->ring.size)
-		return -EBUSY;
-	s = &q->slots[index];
+	return q->free == q->ring.size ? -EBUSY : 0;
+}
+
+/* A free slot with what all requests have; there must be one (no_room). */
+static struct xsp_blkfront_slot *take_slot(struct xsp_blkfront *q, uint8_t op, uint64_t sector,
+					   uint64_t cookie)
+{
+	uint32_t index = q->free;
+	struct xsp_blkfront_slot *s = &q->slots[index];
+
 	q->free = s->next;
 	q->in_flight++;
 	s->busy = true;
 	s->cookie = cookie;
 	s->req.op = op;
-	s->req.nr_segs = (uint8_t)nr_segs;
+	s->req.nr_segs = 0;
 	s->req.handle = q->handle;
 	s->req.id = (uint64_t)q->generation++ << 32 | index;
 	s->req.sector = sector;
+	return s;
+}
+
+int xsp_blkfront_add(struct xsp_blkfront *q, uint8_t op, uint64_t sector,
+		     const struct xsp_blk_seg *segs, unsigned int nr_segs, uint64_t cookie)
+{
+	bool data = op == XSP_BLK_READ || op == XSP_BLK_WRITE;
+	int error = no_room(q);
+	struct xsp_blkfront_slot *s;
+
+	if (error == -EPROTO)
+		return error;
+	if (!data && op != XSP_BLK_FLUSH && op != XSP_BLK_BARRIER)
+		return -EINVAL;
+	if (nr_segs > XSP_BLK_SEGS || (data && !nr_segs) || (op == XSP_BLK_FLUSH && nr_segs))
+		return -EINVAL;
+	if (error)
+		return error;
+	s = take_slot(q, op, sector, cookie);
+	s->req.nr_segs = (uint8_t)nr_segs;
 	for (unsigned int i = 0; i < nr_segs; i++)
 		s->req.seg[i] = segs[i];
 	xsp_blk_front_put(&q->ring, &s->req);
 	return 0;
+}
+
+int xsp_blkfront_add_indirect(struct xsp_blkfront *q, uint8_t op, uint64_t sector,
+			      const uint32_t *grefs, unsigned int nr_segs, uint64_t cookie)
+{
+	unsigned int pages = (nr_segs + XSP_BLK_SEGS_PER_PAGE - 1) / XSP_BLK_SEGS_PER_PAGE;
+	int error = no_room(q);
+	struct xsp_blkfront_slot *s;
+
+	if (error == -EPROTO)
+		return error;
+	if ((op != XSP_BLK_READ && op != XSP_BLK_WRITE) || !nr_segs || pages > XSP_BLK_INDIRECT_PAGES)
+		return -EINVAL;
+	if (error)
+		return error;
+	s = take_slot(q, XSP_BLK_INDIRECT, sector, cookie);
+	s->req.nr_segs = op;
+	s->req.indirect.handle = s->req.handle;
+	s->req.handle = (uint16_t)nr_segs;
+	s->req.indirect.pad = 0;
+	for (unsigned int i = 0; i < XSP_BLK_INDIRECT_PAGES; i++)
+		s->req.indirect.gref[i] = i < pages ? grefs[i] : 0;
+	xsp_blk_front_put(&q->ring, &s->req);
+	return 0;
+}
+
+int xsp_blkfront_add_discard(struct xsp_blkfront *q, uint64_t sector, uint64_t nr_sectors,
+			     uint64_t cookie)
+{
+	int error = no_room(q);
+	struct xsp_blkfront_slot *s;
+
+	if (error == -EPROTO)
+		return error;
+	if (!nr_sectors)
+		return -EINVAL;
+	if (error)
+		return error;
+	s = take_slot(q, XSP_BLK_DISCARD, sector, cookie);
+	s->req.discard.nr_sectors = nr_sectors;
+	xsp_blk_front_put(&q->ring, &s->req);
+	return 0;
+}
+
+/* What an answer must name: an indirect request is answered with the operation inside it. */
+static uint8_t answered_op(const struct xsp_blk_req *req)
+{
+	return req->op == XSP_BLK_INDIRECT ? req->nr_segs : req->op;
 }
 
 static uint64_t give_back(struct xsp_blkfront *q, struct xsp_blkfront_slot *s)
@@ -109,7 +176,7 @@ int xsp_blkfront_reap(struct xsp_blkfront *q, struct xsp_blkfront_done *done, un
 			broken(q, "a response to no request in flight");
 			break;
 		}
-		if (s->req.op != rsp.op) {
+		if (answered_op(&s->req) != rsp.op) {
 			broken(q, "a response with another operation");
 			break;
 		}

@@ -67,6 +67,21 @@ void xsp_blkfront_fini(struct xsp_blkfront *q);
 int xsp_blkfront_add(struct xsp_blkfront *q, uint8_t op, uint64_t sector,
 		     const struct xsp_blk_seg *segs, unsigned int nr_segs, uint64_t cookie);
 
+/**
+ * xsp_blkfront_add_indirect - a READ or WRITE whose segments are in descriptor pages
+ * @grefs:   of the descriptor pages, one for each XSP_BLK_SEGS_PER_PAGE segments begun. The host has
+ *           written the segments (struct xsp_blk_seg) there and leaves them until the completion.
+ * @nr_segs: 1 .. what the backend offered (feature-max-indirect-segments), 4096 at most
+ *
+ * Returns as xsp_blkfront_add.
+ */
+int xsp_blkfront_add_indirect(struct xsp_blkfront *q, uint8_t op, uint64_t sector,
+			      const uint32_t *grefs, unsigned int nr_segs, uint64_t cookie);
+
+/** xsp_blkfront_add_discard - @nr_sectors (of 512 bytes, not 0) may lose their content; as above */
+int xsp_blkfront_add_discard(struct xsp_blkfront *q, uint64_t sector, uint64_t nr_sectors,
+			     uint64_t cookie);
+
 /** xsp_blkfront_room - how many requests can be added now */
 static inline uint32_t xsp_blkfront_room(const struct xsp_blkfront *q)
 {

@@ -142,6 +142,40 @@ static void blkfront_refuses(void **state)
 }
 
 /* Not more than fits, and a reap of fewer than there are leaves the rest. */
+/* What is on the wire, and that the answer must name the operation inside. */
+static void blkfront_indirect(void **state)
+{
+	static const uint32_t gref[XSP_BLK_INDIRECT_PAGES] = { 70, 71, 72, 73, 74, 75, 76, 77 };
+	struct rig *r = up(0);
+	struct xsp_blk_req q;
+
+	(void)state;
+	assert_int_equal(xsp_blkfront_add_indirect(&r->q, XSP_BLK_FLUSH, 0, gref, 1, 0), -EINVAL);
+	assert_int_equal(xsp_blkfront_add_indirect(&r->q, XSP_BLK_READ, 0, gref, 0, 0), -EINVAL);
+	assert_int_equal(xsp_blkfront_add_indirect(&r->q, XSP_BLK_READ, 0, gref, 4097, 0), -EINVAL);
+	assert_int_equal(xsp_blkfront_add_discard(&r->q, 0, 0, 0), -EINVAL);
+	assert_int_equal(xsp_blkfront_add_indirect(&r->q, XSP_BLK_WRITE, 8, gref, 513, 1), 0);
+	assert_int_equal(xsp_blkfront_add_discard(&r->q, 16, 1ull << 40, 2), 0);
+	assert_true(xsp_blkfront_push(&r->q));
+	q = take(r);
+	assert_true(q.op == XSP_BLK_INDIRECT && q.nr_segs == XSP_BLK_WRITE && q.handle == 513);
+	assert_true(q.sector == 8 && q.indirect.handle == (51712 & 0xffff));
+	assert_true(q.indirect.gref[0] == 70 && q.indirect.gref[1] == 71 && q.indirect.gref[2] == 0);
+	answer(r, q.id, XSP_BLK_WRITE, XSP_BLK_OKAY);
+	q = take(r);
+	assert_true(q.op == XSP_BLK_DISCARD && q.nr_segs == 0 && q.sector == 16);
+	assert_true(q.discard.nr_sectors == 1ull << 40);
+	answer(r, q.id, XSP_BLK_DISCARD, XSP_BLK_OKAY);
+	assert_int_equal(xsp_blkfront_reap(&r->q, r->done, MAX), 2);
+	assert_true(r->done[0].cookie == 1 && !r->done[0].status && r->done[1].cookie == 2);
+	assert_int_equal(xsp_blkfront_add_indirect(&r->q, XSP_BLK_WRITE, 8, gref, 12, 3), 0);
+	xsp_blkfront_push(&r->q);
+	q = take(r);
+	answer(r, q.id, XSP_BLK_INDIRECT, XSP_BLK_OKAY);
+	assert_int_equal(xsp_blkfront_reap(&r->q, r->done, MAX), -EPROTO);
+	down(r);
+}
+
 static void blkfront_overflow(void **state)
 {
 	(void)state;
@@ -336,7 +370,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(blkfront_empty),    cmocka_unit_test(blkfront_1req),
-		cmocka_unit_test(blkfront_refuses),  cmocka_unit_test(blkfront_overflow),
+		cmocka_unit_test(blkfront_refuses),  cmocka_unit_test(blkfront_indirect),
+		cmocka_unit_test(blkfront_overflow),
 		cmocka_unit_test(blkfront_wraps),    cmocka_unit_test(blkfront_lying_peer),
 		cmocka_unit_test(blkfront_restart),
 	};
