@@ -27,6 +27,10 @@ static void read_hist(struct xsp_hist *h, struct json_object *latency, const cha
 	X(rd_req)                                                                                \
 	X(wr_req)                                                                                \
 	X(fl_req)                                                                                \
+	X(br_req)                                                                                \
+	X(ds_req)                                                                                \
+	X(indirect)                                                                              \
+	X(ds_sect)                                                                               \
 	X(rd_sect)                                                                               \
 	X(wr_sect)                                                                               \
 	X(io_errors) X(bad_req) X(bad_gref) X(evtchn_calls) X(gnt_calls) X(gnt_refs) X(notifies) \

@@ -10,7 +10,7 @@
 #include "common/hist.h"
 
 struct sample {
-	uint64_t rd_req, wr_req, fl_req, rd_sect, wr_sect, io_errors, bad_req, bad_gref;
+	uint64_t rd_req, wr_req, fl_req, br_req, ds_req, indirect, ds_sect, rd_sect, wr_sect, io_errors, bad_req, bad_gref;
 	uint64_t evtchn_calls, gnt_calls, gnt_refs, notifies, wakes, visits;
 	struct xsp_hist read, write, flush;
 };

@@ -236,8 +236,12 @@ static struct json_object *sample_json(struct view *v, int i, const struct sampl
 	number(o, "read_requests", s->rd_req);
 	number(o, "write_requests", s->wr_req);
 	number(o, "flush_requests", s->fl_req);
+	number(o, "barrier_requests", s->br_req);
+	number(o, "discard_requests", s->ds_req);
+	number(o, "indirect_requests", s->indirect);
 	number(o, "read_bytes", s->rd_sect * 512);
 	number(o, "written_bytes", s->wr_sect * 512);
+	number(o, "discarded_bytes", s->ds_sect * 512);
 	number(o, "io_errors", s->io_errors);
 	number(o, "bad_requests", s->bad_req);
 	number(o, "bad_grants", s->bad_gref);
