@@ -55,6 +55,12 @@ test-backend.src := tests/lab/backend.c
 test-backend.deps := ring
 test-backend.pkgs := xenevtchn xengnttab xenstore
 # A guest that misbehaves on command, for tests/lab
+# Is a barrier one? tests/lab/test-modes.sh runs it.
+programs += vbd-barrier
+vbd-barrier.src := tests/lab/barrier.c
+vbd-barrier.deps := front blkfront common fsm ring
+vbd-barrier.pkgs := $(front.pkgs)
+
 programs += xsp-evil
 xsp-evil.src := tests/evil/main.c tests/evil/guest.c tests/evil/ring_attacks.c tests/evil/data_attacks.c \
 	tests/evil/store_attacks.c tests/evil/life_attacks.c tests/evil/count.c

@@ -310,6 +310,7 @@ int xsp_disk_open(const char *name, const struct xsp_disk_options *options, stru
 	if (!error) {
 		d->devid = (uint32_t)devid;
 		d->want_order = o->ring_order;
+		d->no_indirect = o->no_indirect;
 		d->timeout_ms = o->timeout_ms ? o->timeout_ms : DEFAULT_TIMEOUT_MS;
 		error = connect_disk(d);
 	}
@@ -352,19 +353,22 @@ int xsp_disk_close(struct xsp_disk *d)
 
 void xsp_disk_get_info(const struct xsp_disk *d, struct xsp_disk_info *ret)
 {
-	uint32_t max_bytes = XSP_BLK_SEGS * XSP_PAGE_SIZE;
-
 	*ret = (struct xsp_disk_info){
 		.size_bytes = d->disk.sectors * XSP_SECTOR_SIZE,
 		.sector_bytes = d->disk.sector_size,
 		.physical_bytes = d->disk.physical_sector_size,
-		.max_bytes = max_bytes,
+		.max_bytes = xsp_io_max_segs(d) * XSP_PAGE_SIZE,
+		.piece_bytes = xsp_io_piece_bytes(d),
+		.discard_bytes = d->disk.discard ? d->disk.discard_granularity : 0,
 		.slots = d->q.ring.size,
 		.pool_pages = d->pool.pages,
 		.devid = d->devid,
 		.backend_domid = d->backend_domid,
 		.read_only = d->disk.readonly,
 		.can_flush = d->disk.flush,
+		.can_barrier = d->disk.barrier,
+		.can_discard = d->disk.discard && !d->disk.readonly,
+		.backend_persistent = d->disk.persistent,
 		.cdrom = d->disk.cdrom,
 		.removable = d->disk.removable,
 	};

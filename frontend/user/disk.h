@@ -20,18 +20,24 @@ struct xsp_pool {
 	uint8_t *base;
 	uint32_t *gref; /* of each page */
 	uint32_t pages;
-	uint32_t *free; /* stack of page numbers below `lent` */
+	uint32_t *next; /* of each page below `lent`: the next free one, or of the same request */
+	uint32_t free;  /* the first free one, if n_free */
 	uint32_t n_free;
 	uint32_t lent; /* pages from this one on belong to xsp_disk_buffer */
 };
+
+#define XSP_DISK_MAX_SEGS 256u /* of an indirect request: 1 MiB, and one page of descriptors */
+static_assert(XSP_DISK_MAX_SEGS <= XSP_BLK_SEGS_PER_PAGE, "one descriptor page a request");
 
 /* A request under way. */
 struct xsp_io {
 	void *buf;
 	uint32_t bytes;
-	uint8_t op;      /* enum xsp_disk_op */
-	uint8_t n_pages; /* borrowed from the pool; 0: buf lies in the pool, or there is no data */
-	uint32_t page[XSP_BLK_SEGS];
+	uint8_t op;       /* enum xsp_disk_op */
+	bool indirect;    /* desc is borrowed too */
+	uint16_t n_pages; /* borrowed from the pool; 0: buf lies in the pool, or there is no data */
+	uint32_t page;    /* the first of them, linked by the pool's `next` */
+	uint32_t desc;    /* page with the segments */
 	uint64_t cookie; /* the user's */
 	uint32_t next;   /* next free */
 };
@@ -48,6 +54,7 @@ struct xsp_disk {
 	char *front, *back; /* store directories; front is relative to the domain's own */
 	unsigned int timeout_ms;
 	unsigned int want_order;
+	bool no_indirect;
 	/* handshake */
 	enum xsp_xenbus_state me;
 	bool want;      /* false: closing */
@@ -95,6 +102,8 @@ bool xsp_keys_watch_fired(struct xsp_disk *d);
 /* pool.c */
 int xsp_pool_open(struct xsp_disk *d, uint32_t want);
 void xsp_pool_close(struct xsp_disk *d);
+uint32_t xsp_pool_borrow(struct xsp_pool *p); /* n_free > 0 */
+void xsp_pool_return(struct xsp_pool *p, uint32_t page);
 
 /* disk.c */
 int xsp_disk_fail(struct xsp_disk *d, int error, const char *fmt, ...)
@@ -105,6 +114,8 @@ uint64_t xsp_disk_now_ms(void);
 
 /* io.c */
 int xsp_io_open(struct xsp_disk *d);
+uint32_t xsp_io_max_segs(const struct xsp_disk *d);
+uint32_t xsp_io_piece_bytes(const struct xsp_disk *d);
 int xsp_disk_wait(struct xsp_disk *d, int timeout_ms);
 
 #endif

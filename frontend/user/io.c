@@ -32,7 +32,8 @@ static bool in_pool(const struct xsp_pool *p, const uint8_t *buf)
 }
 
 /* Segments straight over a buffer of xsp_disk_buffer. Returns how many, or -EINVAL. */
-static int direct(const struct xsp_pool *p, const uint8_t *buf, uint32_t bytes, struct xsp_blk_seg *seg)
+static int direct(const struct xsp_pool *p, const uint8_t *buf, uint32_t bytes, struct xsp_blk_seg *seg,
+		  uint32_t max)
 {
 	size_t at = (size_t)(buf - p->base), end = at + bytes;
 	int n = 0;
@@ -45,7 +46,7 @@ static int direct(const struct xsp_pool *p, const uint8_t *buf, uint32_t bytes, 
 
 		if (some > end - at)
 			some = end - at;
-		if (n == (int)XSP_BLK_SEGS)
+		if (n == (int)max)
 			return -EINVAL;
 		seg[n++] = (struct xsp_blk_seg){
 			.gref = p->gref[at / XSP_PAGE_SIZE],
@@ -61,36 +62,79 @@ static int direct(const struct xsp_pool *p, const uint8_t *buf, uint32_t bytes, 
 static int bounced(struct xsp_pool *p, struct xsp_io *io, struct xsp_blk_seg *seg)
 {
 	uint32_t pages = (io->bytes + XSP_PAGE_SIZE - 1) / XSP_PAGE_SIZE;
+	uint32_t *link = &io->page;
 
 	if (pages > p->n_free)
 		return -EBUSY;
-	for (uint32_t i = 0; i < pages; i++) {
-		uint32_t page = p->free[--p->n_free], some = io->bytes - i * XSP_PAGE_SIZE;
+	for (uint32_t i = 0; i < pages; i++, link = &p->next[*link]) {
+		uint32_t page = xsp_pool_borrow(p), some = io->bytes - i * XSP_PAGE_SIZE;
 
+		*link = page;
 		if (some > XSP_PAGE_SIZE)
 			some = XSP_PAGE_SIZE;
-		if (io->op == XSP_DISK_WRITE)
+		if (io->op != XSP_DISK_READ)
 			memcpy(p->base + (size_t)page * XSP_PAGE_SIZE,
 			       (const uint8_t *)io->buf + (size_t)i * XSP_PAGE_SIZE, some);
 		seg[i] = (struct xsp_blk_seg){
 			.gref = p->gref[page],
 			.last = (uint8_t)(some / XSP_SECTOR_SIZE - 1),
 		};
-		io->page[i] = page;
 	}
-	io->n_pages = (uint8_t)pages;
+	io->n_pages = (uint16_t)pages;
 	return (int)pages;
+}
+
+static void return_pages(struct xsp_pool *p, struct xsp_io *io)
+{
+	uint32_t page = io->page, next;
+
+	for (unsigned int i = 0; i < io->n_pages; i++, page = next) {
+		next = p->next[page];
+		xsp_pool_return(p, page);
+	}
+	io->n_pages = 0;
+	if (io->indirect)
+		xsp_pool_return(p, io->desc);
+	io->indirect = false;
 }
 
 static void put_back(struct xsp_disk *d, struct xsp_io *io)
 {
-	for (unsigned int i = 0; i < io->n_pages; i++)
-		d->pool.free[d->pool.n_free++] = io->page[i];
+	return_pages(&d->pool, io);
 	io->next = d->free_io;
 	d->free_io = (uint32_t)(io - d->ios);
 }
 
-static int check(const struct xsp_disk *d, enum xsp_disk_op op, size_t bytes, uint64_t offset)
+uint32_t xsp_io_max_segs(const struct xsp_disk *d)
+{
+	uint32_t segs = d->offer.max_indirect;
+
+	if (segs > XSP_DISK_MAX_SEGS)
+		segs = XSP_DISK_MAX_SEGS;
+	if (segs > d->pool.pages - 1) /* and one for the descriptors */
+		segs = d->pool.pages - 1;
+	return d->no_indirect || segs < XSP_BLK_SEGS ? XSP_BLK_SEGS : segs;
+}
+
+/* A quarter of the pool at most: one request that waits for all of it would have nobody beside it. */
+uint32_t xsp_io_piece_bytes(const struct xsp_disk *d)
+{
+	uint32_t segs = xsp_io_max_segs(d), share = d->pool.lent / 4;
+
+	if (segs > share)
+		segs = share;
+	return (segs < XSP_BLK_SEGS ? XSP_BLK_SEGS : segs) * XSP_PAGE_SIZE;
+}
+
+static size_t max_bytes(const struct xsp_disk *d, enum xsp_disk_op op, const void *buf)
+{
+	if (op == XSP_DISK_BARRIER)
+		return XSP_BLK_SEGS * XSP_PAGE_SIZE;
+	return in_pool(&d->pool, buf) ? xsp_io_max_segs(d) * XSP_PAGE_SIZE : xsp_io_piece_bytes(d);
+}
+
+static int check(const struct xsp_disk *d, enum xsp_disk_op op, const void *buf, size_t bytes,
+		 uint64_t offset)
 {
 	uint64_t size = d->disk.sectors * XSP_SECTOR_SIZE;
 
@@ -98,23 +142,65 @@ static int check(const struct xsp_disk *d, enum xsp_disk_op op, size_t bytes, ui
 		return d->error;
 	if (op == XSP_DISK_FLUSH)
 		return bytes ? -EINVAL : d->disk.flush ? 0 : -EOPNOTSUPP;
-	if (op != XSP_DISK_READ && op != XSP_DISK_WRITE)
+	if (op > XSP_DISK_BARRIER)
 		return -EINVAL;
-	if (op == XSP_DISK_WRITE && d->disk.readonly)
+	if (op != XSP_DISK_READ && d->disk.readonly)
 		return -EROFS;
-	if (!bytes || bytes > XSP_BLK_SEGS * XSP_PAGE_SIZE ||
-	    (bytes | offset) & (d->disk.sector_size - 1))
+	if (op == XSP_DISK_BARRIER ? !d->disk.barrier : op == XSP_DISK_DISCARD && !d->disk.discard)
+		return -EOPNOTSUPP;
+	if (op == XSP_DISK_BARRIER && !bytes)
+		return 0;
+	if (!bytes || (op != XSP_DISK_DISCARD && bytes > max_bytes(d, op, buf)))
+		return -EINVAL;
+	if ((bytes | offset) & (d->disk.sector_size - 1))
 		return -EINVAL;
 	return offset > size || bytes > size - offset ? -EINVAL : 0;
+}
+
+/* The segments of an I/O with data, where it lies or in borrowed pages. Returns how many, or -errno. */
+static int segments(struct xsp_disk *d, struct xsp_io *io, struct xsp_blk_seg *seg)
+{
+	uint32_t max = io->op == XSP_DISK_BARRIER ? XSP_BLK_SEGS : xsp_io_max_segs(d);
+	struct xsp_pool *p = &d->pool;
+	int n = in_pool(p, io->buf) ? direct(p, io->buf, io->bytes, seg, max) : bounced(p, io, seg);
+
+	if (n <= (int)XSP_BLK_SEGS)
+		return n;
+	if (!p->n_free) {
+		return_pages(p, io);
+		return -EBUSY;
+	}
+	io->desc = xsp_pool_borrow(p);
+	io->indirect = true;
+	memcpy(p->base + (size_t)io->desc * XSP_PAGE_SIZE, seg, (size_t)n * sizeof(*seg));
+	return n;
+}
+
+/* Into the ring. */
+static int add(struct xsp_disk *d, struct xsp_io *io, uint64_t offset, uint64_t sectors,
+	       const struct xsp_blk_seg *seg, unsigned int n)
+{
+	static const uint8_t wire_op[] = {
+		[XSP_DISK_READ] = XSP_BLK_READ,	      [XSP_DISK_WRITE] = XSP_BLK_WRITE,
+		[XSP_DISK_FLUSH] = XSP_BLK_FLUSH,     [XSP_DISK_DISCARD] = XSP_BLK_DISCARD,
+		[XSP_DISK_BARRIER] = XSP_BLK_BARRIER,
+	};
+	uint64_t cookie = (uint64_t)(io - d->ios), sector = offset / XSP_SECTOR_SIZE;
+	uint8_t op = wire_op[io->op];
+
+	if (op == XSP_BLK_DISCARD)
+		return xsp_blkfront_add_discard(&d->q, sector, sectors, cookie);
+	if (io->indirect)
+		return xsp_blkfront_add_indirect(&d->q, op, sector, &d->pool.gref[io->desc], n, cookie);
+	return xsp_blkfront_add(&d->q, op, n ? sector : 0, seg, n, cookie);
 }
 
 int xsp_disk_submit(struct xsp_disk *d, enum xsp_disk_op op, void *buf, size_t bytes, uint64_t offset,
 		    uint64_t cookie)
 {
-	static const uint8_t wire_op[] = { XSP_BLK_READ, XSP_BLK_WRITE, XSP_BLK_FLUSH };
-	struct xsp_blk_seg seg[XSP_BLK_SEGS];
+	struct xsp_blk_seg seg[XSP_DISK_MAX_SEGS];
 	struct xsp_io *io;
-	int n = check(d, op, bytes, offset);
+	int n = check(d, op, buf, bytes, offset);
 
 	if (n)
 		return n;
@@ -122,19 +208,17 @@ int xsp_disk_submit(struct xsp_disk *d, enum xsp_disk_op op, void *buf, size_t b
 		return -EBUSY;
 	io = &d->ios[d->free_io];
 	io->buf = buf;
-	io->bytes = (uint32_t)bytes;
+	io->bytes = op == XSP_DISK_DISCARD ? 0 : (uint32_t)bytes;
 	io->op = (uint8_t)op;
 	io->n_pages = 0;
 	io->cookie = cookie;
-	if (bytes) {
-		n = in_pool(&d->pool, buf) ? direct(&d->pool, buf, io->bytes, seg) :
-					     bounced(&d->pool, io, seg);
+	if (io->bytes) {
+		n = segments(d, io, seg);
 		if (n < 0)
 			return n;
 	}
 	d->free_io = io->next;
-	n = xsp_blkfront_add(&d->q, wire_op[op], op == XSP_DISK_FLUSH ? 0 : offset / XSP_SECTOR_SIZE, seg,
-			     (unsigned int)n, (uint64_t)(io - d->ios));
+	n = add(d, io, offset, bytes / XSP_SECTOR_SIZE, seg, (unsigned int)n);
 	if (n) {
 		put_back(d, io);
 		return n;
@@ -164,11 +248,11 @@ static void finish(struct xsp_disk *d, const struct xsp_blkfront_done *from, str
 	to->cookie = io->cookie;
 	to->status = from->status;
 	if (!to->status && io->op == XSP_DISK_READ)
-		for (uint32_t i = 0; i < io->n_pages; i++) {
+		for (uint32_t i = 0, page = io->page; i < io->n_pages; i++, page = d->pool.next[page]) {
 			uint32_t some = io->bytes - i * XSP_PAGE_SIZE;
 
 			memcpy((uint8_t *)io->buf + (size_t)i * XSP_PAGE_SIZE,
-			       d->pool.base + (size_t)io->page[i] * XSP_PAGE_SIZE,
+			       d->pool.base + (size_t)page * XSP_PAGE_SIZE,
 			       some < XSP_PAGE_SIZE ? some : XSP_PAGE_SIZE);
 		}
 	put_back(d, io);

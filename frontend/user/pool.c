@@ -2,6 +2,30 @@
 /* The granted pages that data travels through: shared once at open, given back at close. */
 #include "frontend/user/disk.h"
 
+static void all_free(struct xsp_pool *p, uint32_t lent)
+{
+	p->lent = p->n_free = lent;
+	p->free = 0;
+	for (uint32_t i = 0; i < lent; i++)
+		p->next[i] = i + 1;
+}
+
+uint32_t xsp_pool_borrow(struct xsp_pool *p)
+{
+	uint32_t page = p->free;
+
+	p->free = p->next[page];
+	p->n_free--;
+	return page;
+}
+
+void xsp_pool_return(struct xsp_pool *p, uint32_t page)
+{
+	p->next[page] = p->free;
+	p->free = page;
+	p->n_free++;
+}
+
 /*
  * Takes `want` pages, or half as many until there are some: a guest has 1024 (gntalloc's limit) for
  * everything in it. Less than one whole request is no use.
@@ -11,8 +35,8 @@ int xsp_pool_open(struct xsp_disk *d, uint32_t want)
 	struct xsp_pool *p = &d->pool;
 
 	p->gref = calloc(want, sizeof(*p->gref));
-	p->free = calloc(want, sizeof(*p->free));
-	if (!p->gref || !p->free)
+	p->next = calloc(want, sizeof(*p->next));
+	if (!p->gref || !p->next)
 		return xsp_disk_fail(d, -ENOMEM, "no memory");
 	for (; want >= XSP_BLK_SEGS; want /= 2) {
 		p->base = xengntshr_share_pages(d->gntshr, d->backend_domid, (int)want, p->gref, 1);
@@ -21,9 +45,8 @@ int xsp_pool_open(struct xsp_disk *d, uint32_t want)
 	}
 	if (!p->base)
 		return xsp_disk_fail(d, -ENOSPC, "vbd %u: no pages left to grant: %m", d->devid);
-	p->pages = p->lent = p->n_free = want;
-	for (uint32_t i = 0; i < want; i++)
-		p->free[i] = want - 1 - i;
+	p->pages = want;
+	all_free(p, want);
 	return 0;
 }
 
@@ -34,7 +57,7 @@ void xsp_pool_close(struct xsp_disk *d)
 	if (p->base)
 		xengntshr_unshare(d->gntshr, p->base, p->pages);
 	free(p->gref);
-	free(p->free);
+	free(p->next);
 	*p = (struct xsp_pool){ .base = NULL };
 }
 
@@ -45,9 +68,6 @@ void *xsp_disk_buffer(struct xsp_disk *d, size_t bytes)
 
 	if (!pages || pages > p->lent - XSP_BLK_SEGS || p->n_free != p->lent)
 		return NULL;
-	p->lent -= (uint32_t)pages;
-	p->n_free = p->lent;
-	for (uint32_t i = 0; i < p->lent; i++)
-		p->free[i] = p->lent - 1 - i;
+	all_free(p, p->lent - (uint32_t)pages);
 	return p->base + (size_t)p->lent * XSP_PAGE_SIZE;
 }

@@ -28,10 +28,10 @@ static int transfer(struct xsp_disk *d, enum xsp_disk_op op, uint8_t *buf, size_
 	if (xsp_disk_in_flight(d))
 		return -EBUSY;
 	for (size_t at = 0; !error && (at < bytes || (op == XSP_DISK_FLUSH && !at));) {
-		size_t some = bytes - at;
+		size_t some = bytes - at, piece = xsp_io_piece_bytes(d);
 
-		if (some > XSP_BLK_SEGS * XSP_PAGE_SIZE)
-			some = XSP_BLK_SEGS * XSP_PAGE_SIZE;
+		if (some > piece && op != XSP_DISK_DISCARD)
+			some = piece;
 		error = xsp_disk_submit(d, op, buf ? buf + at : NULL, some, offset + at, 0);
 		if (!error) {
 			at += op == XSP_DISK_FLUSH ? 1 : some;
@@ -61,4 +61,9 @@ int xsp_disk_write(struct xsp_disk *d, const void *buf, size_t bytes, uint64_t o
 int xsp_disk_flush(struct xsp_disk *d)
 {
 	return transfer(d, XSP_DISK_FLUSH, NULL, 0, 0);
+}
+
+int xsp_disk_discard(struct xsp_disk *d, uint64_t offset, uint64_t bytes)
+{
+	return bytes ? transfer(d, XSP_DISK_DISCARD, NULL, bytes, offset) : 0;
 }

@@ -41,25 +41,37 @@ extern "C" {
 
 struct xsp_disk;
 
-enum xsp_disk_op { XSP_DISK_READ, XSP_DISK_WRITE, XSP_DISK_FLUSH };
+enum xsp_disk_op {
+	XSP_DISK_READ,
+	XSP_DISK_WRITE,
+	XSP_DISK_FLUSH,
+	XSP_DISK_DISCARD, /* the range may lose its content: it reads as zeros, or as before */
+	XSP_DISK_BARRIER, /* a write (or nothing) after all before it and before all behind it; durable */
+};
 
 struct xsp_disk_options {
 	unsigned int ring_order; /* 0..4: 32 << order requests under way; fewer if the backend can't */
 	unsigned int pool_pages; /* pages of 4 KiB for data; 0: eleven for each request, or what is left */
 	unsigned int timeout_ms; /* for the backend in open and close; 0: 10000 */
+	bool no_indirect;        /* only direct requests: max_bytes is 44 KiB */
 };
 
 struct xsp_disk_info {
 	uint64_t size_bytes;
 	uint32_t sector_bytes;   /* offsets, lengths and addresses in the pool are multiples of it */
 	uint32_t physical_bytes; /* what is efficient; a hint */
-	uint32_t max_bytes;      /* of one xsp_disk_submit */
+	uint32_t max_bytes;      /* of one xsp_disk_submit: 44 KiB, more with indirect requests, up to 1 MiB */
+	uint32_t piece_bytes;    /* of one on your own memory, at most: several fit into the pool together */
+	uint32_t discard_bytes;  /* what is discarded in units; 0: no discard */
 	uint32_t slots;          /* requests under way at most */
 	uint32_t pool_pages;     /* got, out of those wanted */
 	uint32_t devid;          /* 51712 */
 	uint32_t backend_domid;
 	bool read_only;
 	bool can_flush;
+	bool can_barrier;
+	bool can_discard;
+	bool backend_persistent; /* it keeps the pages mapped */
 	bool cdrom, removable;
 };
 
@@ -125,6 +137,14 @@ int xsp_disk_write(struct xsp_disk *disk, const void *buf, size_t bytes, uint64_
 /** xsp_disk_flush - what was written is on the medium; -EOPNOTSUPP when the backend has no flush */
 int xsp_disk_flush(struct xsp_disk *disk);
 
+/**
+ * xsp_disk_discard - this range is not needed any more: one request, then waits
+ *
+ * What it reads as afterwards is the backend's choice; this kit's reads zeros where whole units of
+ * discard_bytes lie in the range. -EOPNOTSUPP when the backend has no discard, else as write.
+ */
+int xsp_disk_discard(struct xsp_disk *disk, uint64_t offset, uint64_t bytes);
+
 /* --- by completion ----------------------------------------------------------------------------- */
 
 /**
@@ -139,12 +159,13 @@ void *xsp_disk_buffer(struct xsp_disk *disk, size_t bytes);
 /**
  * xsp_disk_submit - start one request; xsp_disk_push makes the backend look
  * @buf:    must stay until the completion, unless the request is a write on memory outside the pool
- *          (which is copied here). FLUSH: NULL
- * @bytes:  1..max_bytes, a multiple of the sector size; FLUSH: 0
+ *          (which is copied here). FLUSH, DISCARD: NULL
+ * @bytes:  1..max_bytes, on memory outside the pool 1..piece_bytes, a multiple of the sector size;
+ *          FLUSH: 0; BARRIER: 0..44 KiB; DISCARD: as much as the disk has
  * @cookie: comes back with the completion
  *
  * Returns 0, -EBUSY (everything is under way: process completions first), -EINVAL, -EROFS,
- * -EOPNOTSUPP (flush), or xsp_disk_error().
+ * -EOPNOTSUPP (flush, barrier, discard), or xsp_disk_error().
  */
 int xsp_disk_submit(struct xsp_disk *disk, enum xsp_disk_op op, void *buf, size_t bytes,
 		    uint64_t offset, uint64_t cookie);

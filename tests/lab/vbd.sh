@@ -27,8 +27,8 @@ lab_down() { # at the end of every test, whatever its outcome
 	exit $rc
 }
 
-daemon_start() {
-	xensplit lab run --dir "$lab" 0 -- xensplitd --socket "$lab/xensplitd.sock" 2>>"$T/daemon.log" &
+daemon_start() { # [OPTION...]
+	xensplit lab run --dir "$lab" 0 -- xensplitd --socket "$lab/xensplitd.sock" "$@" 2>>"$T/daemon.log" &
 	daemon=$!
 }
 

@@ -111,6 +111,7 @@ static int submit(struct call *c, enum xsp_disk_op op, uint8_t *buf, uint32_t by
 
 static int perform(enum xsp_disk_op op, const char *what, void *buf, uint32_t bytes, uint64_t offset)
 {
+	uint32_t piece = op == XSP_DISK_DISCARD ? UINT32_MAX : x.info.piece_bytes;
 	struct call c = { .done = PTHREAD_COND_INITIALIZER };
 	uint32_t at = 0;
 	const char *why = NULL;
@@ -119,7 +120,7 @@ static int perform(enum xsp_disk_op op, const char *what, void *buf, uint32_t by
 
 	pthread_mutex_lock(&x.lock);
 	do {
-		uint32_t some = bytes - at < x.info.max_bytes ? bytes - at : x.info.max_bytes;
+		uint32_t some = bytes - at < piece ? bytes - at : piece;
 
 		error = submit(&c, op, buf ? (uint8_t *)buf + at : NULL, some, offset + at);
 		at += some;
@@ -166,6 +167,14 @@ static int xensplit_flush(void *handle, uint32_t flags)
 	return perform(XSP_DISK_FLUSH, "flush", NULL, 0, 0);
 }
 
+/* A hint to NBD clients as to PV guests: what is discarded may also read as before. */
+static int xensplit_trim(void *handle, uint32_t bytes, uint64_t offset, uint32_t flags)
+{
+	(void)handle;
+	(void)flags;
+	return perform(XSP_DISK_DISCARD, "trim", NULL, bytes, offset);
+}
+
 /* --- what the export is ------------------------------------------------------------------------ */
 
 static void *xensplit_open(int readonly)
@@ -205,6 +214,12 @@ static int xensplit_can_flush(void *handle)
 {
 	(void)handle;
 	return x.info.can_flush;
+}
+
+static int xensplit_can_trim(void *handle)
+{
+	(void)handle;
+	return x.info.can_discard;
 }
 
 static int xensplit_can_fua(void *handle)
@@ -315,6 +330,8 @@ static struct nbdkit_plugin plugin = {
 	.pread = xensplit_pread,
 	.pwrite = xensplit_pwrite,
 	.flush = xensplit_flush,
+	.trim = xensplit_trim,
+	.can_trim = xensplit_can_trim,
 	.errno_is_preserved = 1,
 };
 

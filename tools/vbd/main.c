@@ -18,21 +18,24 @@ static const char help[] =
 	"  read DEV OFFSET LENGTH   to standard output\n"
 	"  write DEV OFFSET         from standard input, then flush\n"
 	"  flush DEV                everything written is on the medium\n"
+	"  discard DEV OFFSET LENGTH  this range is not needed any more\n"
 	"  verify DEV               write, read back and compare, under load; overwrites the disk\n"
 	"\n"
 	"  --json                   list, info and verify: one line of JSON\n"
 	"  --timeout SECONDS        for the backend to connect (10)\n"
 	"  --ring-order N           0..4: a ring of 32 << N requests, if the backend can (0)\n"
+	"  --no-indirect            only direct requests, of 44K at most\n"
 	"verify:\n"
 	"  --rw MODE                verify (fill, mixed load, read back: the default), read, write,\n"
 	"                           randread, randwrite, randrw\n"
-	"  --bs BYTES               of one request, up to 44K (4K)\n"
+	"  --bs BYTES               of one request, up to 1M with indirect requests, else 44K (4K)\n"
 	"  --qd N                   requests under way (32, or the ring's size)\n"
 	"  --size BYTES             of the region (the whole disk; 256M at most without --size)\n"
 	"  --offset BYTES           where it starts (0)\n"
 	"  --time SECONDS           of the load phase (5)\n"
 	"  --write-percent N        in mixed phases (50)\n"
 	"  --flush-every N          flush after N writes (0: only at the end)\n"
+	"  --barrier                barriers instead of these flushes\n"
 	"  --seed N                 of pattern and order (1)\n"
 	"  --quiet                  no progress\n"
 	"\n"
@@ -132,7 +135,7 @@ static bool option(struct args *a, int c, const char *arg)
 		good = parse_mode(arg, &a->load.mode);
 		break;
 	case 'b':
-		good = parse_uint(arg, 45056, &v) && v && v % 512 == 0;
+		good = parse_uint(arg, 1 << 20, &v) && v && v % 512 == 0;
 		a->load.bs = (uint32_t)v;
 		break;
 	case 'q':
@@ -157,6 +160,12 @@ static bool option(struct args *a, int c, const char *arg)
 		good = parse_uint(arg, UINT32_MAX, &v);
 		a->load.flush_every = (unsigned int)v;
 		break;
+	case 'B':
+		a->load.barrier = true;
+		break;
+	case 'I':
+		a->disk.no_indirect = true;
+		break;
 	case 'S':
 		good = parse_size(arg, &a->load.seed);
 		break;
@@ -179,6 +188,8 @@ static const struct option options[] = {
 	{ "time", required_argument, NULL, 't' },
 	{ "write-percent", required_argument, NULL, 'w' },
 	{ "flush-every", required_argument, NULL, 'f' },
+	{ "barrier", no_argument, NULL, 'B' },
+	{ "no-indirect", no_argument, NULL, 'I' },
 	{ "seed", required_argument, NULL, 'S' },
 	{ NULL, 0, NULL, 0 },
 };
@@ -193,24 +204,28 @@ static int info(struct xsp_disk *disk, const struct args *a)
 	if (a->load.json)
 		printf("{\"device\":\"%s\",\"devid\":%u,\"size_bytes\":%" PRIu64 ",\"sector_bytes\":%u,"
 		       "\"physical_bytes\":%u,\"max_bytes\":%u,\"slots\":%u,\"pool_pages\":%u,"
-		       "\"backend_domid\":%u,\"read_only\":%s,\"can_flush\":%s,\"cdrom\":%s,\"removable\":%s}\n",
+		       "\"backend_domid\":%u,\"read_only\":%s,\"can_flush\":%s,\"cdrom\":%s,\"removable\":%s,"
+		       "\"discard_bytes\":%u,\"can_barrier\":%s,\"backend_persistent\":%s}\n",
 		       a->load.dev, i.devid, i.size_bytes, i.sector_bytes, i.physical_bytes, i.max_bytes,
 		       i.slots, i.pool_pages, i.backend_domid, i.read_only ? "true" : "false",
 		       i.can_flush ? "true" : "false", i.cdrom ? "true" : "false",
-		       i.removable ? "true" : "false");
+		       i.removable ? "true" : "false", i.discard_bytes, i.can_barrier ? "true" : "false",
+		       i.backend_persistent ? "true" : "false");
 	else
 		printf("device     %s (vbd %u), served by domain %u\n"
 		       "size       %" PRIu64 " bytes (%.1f MiB)\n"
 		       "sectors    %u bytes, physical %u\n"
 		       "access     %s%s%s\n"
-		       "flush      %s\n"
+		       "flush      %s%s\n"
+		       "discard    %s\n"
 		       "ring       %u requests of up to %u bytes\n"
-		       "granted    %u data pages\n",
+		       "granted    %u data pages%s\n",
 		       a->load.dev, i.devid, i.backend_domid, i.size_bytes,
 		       (double)i.size_bytes / (1 << 20), i.sector_bytes, i.physical_bytes,
 		       i.read_only ? "read-only" : "read-write", i.cdrom ? ", cdrom" : "",
-		       i.removable ? ", removable" : "", i.can_flush ? "yes" : "no", i.slots, i.max_bytes,
-		       i.pool_pages);
+		       i.removable ? ", removable" : "", i.can_flush ? "yes" : "no", i.can_barrier ? ", barrier" : "",
+		       i.can_discard ? "yes" : "no", i.slots, i.max_bytes, i.pool_pages,
+		       i.backend_persistent ? ", which the backend keeps mapped" : "");
 	return VBD_OK;
 }
 
@@ -226,9 +241,10 @@ static int verify(struct xsp_disk *disk, struct args *a)
 	return vbd_verify(disk, &a->load);
 }
 
-enum command { LIST, INFO, READ, WRITE, FLUSH, VERIFY, COMMANDS };
-static const char *const commands[COMMANDS] = { "list", "info", "read", "write", "flush", "verify" };
-static const int operands[COMMANDS] = { 0, 1, 3, 2, 1, 1 };
+enum command { LIST, INFO, READ, WRITE, FLUSH, DISCARD, VERIFY, COMMANDS };
+static const char *const commands[COMMANDS] = { "list", "info", "read", "write", "flush", "discard",
+						"verify" };
+static const int operands[COMMANDS] = { 0, 1, 3, 2, 1, 3, 1 };
 
 static int run(enum command command, struct args *a, char **arg)
 {
@@ -250,6 +266,8 @@ static int run(enum command command, struct args *a, char **arg)
 		unsigned int qd = a->have_qd ? a->load.qd : 32u << a->disk.ring_order;
 
 		a->disk.pool_pages = (unsigned int)((uint64_t)qd * a->load.bs / 4096) + 12;
+		if (a->load.bs > 11 * 4096) /* each with a page of segments */
+			a->disk.pool_pages += qd;
 	}
 	error = xsp_disk_open(arg[0], &a->disk, &disk, why);
 	if (error) {
@@ -268,6 +286,9 @@ static int run(enum command command, struct args *a, char **arg)
 		break;
 	case FLUSH:
 		code = vbd_flush(disk);
+		break;
+	case DISCARD:
+		code = vbd_discard(disk, offset, length);
 		break;
 	default:
 		code = verify(disk, a);

@@ -185,3 +185,15 @@ int vbd_flush(struct xsp_disk *disk)
 
 	return error && error != -EOPNOTSUPP ? failed(disk, "flush", 0, error) : VBD_OK;
 }
+
+int vbd_discard(struct xsp_disk *disk, uint64_t offset, uint64_t bytes)
+{
+	int error;
+
+	if ((offset | bytes) % sector_bytes(disk)) {
+		fprintf(stderr, "xensplit-vbd: offset and length must be multiples of %u\n", sector_bytes(disk));
+		return VBD_USAGE;
+	}
+	error = xsp_disk_discard(disk, offset, bytes);
+	return error ? failed(disk, "discard", offset, error) : VBD_OK;
+}

@@ -28,6 +28,7 @@ struct vbd_load {
 	unsigned int write_percent;
 	double seconds;
 	unsigned int flush_every; /* a flush after so many writes; 0: none but the one at the end */
+	bool barrier;             /* ... a barrier instead */
 	bool json, quiet;
 };
 
@@ -37,10 +38,11 @@ int vbd_verify(struct xsp_disk *disk, const struct vbd_load *load);
 /** vbd_list - the disks of this domain; returns an exit code */
 int vbd_list(bool json);
 
-/* The three return an exit code and print what went wrong. */
+/* These return an exit code and print what went wrong. */
 int vbd_read(struct xsp_disk *disk, uint64_t offset, uint64_t bytes);
 int vbd_write(struct xsp_disk *disk, uint64_t offset);
 int vbd_flush(struct xsp_disk *disk);
+int vbd_discard(struct xsp_disk *disk, uint64_t offset, uint64_t bytes);
 
 /**
  * vbd_pattern_fill - the bytes of some sectors in one generation

@@ -144,7 +144,8 @@ static int start(struct run *r, uint32_t block, bool write)
 	op->write = write;
 	op->started_ns = now_ns();
 	if (block == FLUSH) {
-		error = xsp_disk_submit(r->disk, XSP_DISK_FLUSH, NULL, 0, 0, cookie);
+		error = xsp_disk_submit(r->disk, r->load->barrier ? XSP_DISK_BARRIER : XSP_DISK_FLUSH, NULL,
+					0, 0, cookie);
 	} else {
 		if (write)
 			vbd_pattern_fill(op->buf, r->load->bs, offset_of(r, block), r->load->seed,
@@ -377,6 +378,10 @@ static int prepare(struct run *r)
 	}
 	if (info.read_only && l->mode != VBD_READ && l->mode != VBD_RANDREAD) {
 		fprintf(stderr, "xensplit-vbd: %s is read-only; only --rw read and randread work\n", l->dev);
+		return VBD_FAILED;
+	}
+	if (l->barrier && !info.can_barrier) {
+		fprintf(stderr, "xensplit-vbd: %s has no barriers\n", l->dev);
 		return VBD_FAILED;
 	}
 	r->can_flush = info.can_flush;

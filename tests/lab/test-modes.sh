@@ -1,0 +1,127 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# The ways data can go between our frontend and our backend: orders of the ring, queues, direct and
+# indirect requests, pages kept mapped or copied; restarts of the daemon under load; discard; barriers.
+# timeout: 240
+# configs: release asan tsan
+set -u
+. "$TOP/tests/lab/vbd.sh"
+lab_up 2
+be=/local/domain/0/backend/vbd/1/51712
+
+stats() { # EXPRESSION over the first device's figures `s`
+	dom 0 xensplit --socket "$lab/xensplitd.sock" stat --json vbd/1/51712 >"$T/stat.json" || fail "stat"
+	python3 -c 'import json, sys; s = json.load(open(sys.argv[1]))["devices"][0]; print(eval(sys.argv[2]))' \
+		"$T/stat.json" "$1"
+}
+
+good() { # what `xensplit-vbd verify --json` left in $T/verify.json
+	python3 - "$T/verify.json" <<'PY'
+import json, sys
+r = json.load(open(sys.argv[1]))
+print("  %(mode)s bs %(bs)d qd %(qd)d: %(iops).0f IOPS, %(verified_bytes)d bytes verified, "
+      "longest %(longest_ms).0f ms" % r)
+assert r["errors"] == 0 and r["mismatches"] == 0 and not r["interrupted"] and r["verified_bytes"], r
+PY
+}
+
+verify() { # OPTION...
+	dom 1 xensplit-vbd verify xvda --quiet --json "$@" >"$T/verify.json" || fail "verify $*: exit $?"
+	good || fail "verify $*"
+}
+
+daemon() { # OPTION...: with a fresh disk, once it is offered
+	daemon_start "$@"
+	rm -f "$T/a.img"
+	truncate -s 16M "$T/a.img"
+	attach 1 51712 "file:$T/a.img"
+	wait_for 10 sh -c "[ \"\$(xensplit lab run --dir $lab 0 -- xenstore-read $be/state)\" = 2 ]" || exit 1
+}
+
+restart_under_load() { # daemon options in "${opts[@]}"; OPTION... of verify
+	dom 1 xensplit-vbd verify xvda --quiet --json --time 1.5 "$@" >"$T/verify.json" &
+	local load=$!
+	sleep 0.8
+	daemon_stop || fail "the daemon ended with $?"
+	daemon_start "${opts[@]}"
+	wait $load || fail "verify $*: exit $?"
+	good || fail "verify $* through a restart"
+}
+
+for persistent in yes no; do
+	for indirect in 256 0; do
+		echo "== --persistent $persistent --max-indirect $indirect"
+		opts=(--persistent $persistent --max-indirect $indirect)
+		daemon "${opts[@]}"
+		for order in 0 2 4; do
+			verify --ring-order $order --time 0.2 --qd 16 --bs 44k --size 8M
+			[ $indirect = 0 ] || verify --ring-order $order --time 0.2 --qd 8 --bs 256k
+		done
+		if [ $indirect = 0 ]; then
+			exits 2 dom 1 xensplit-vbd verify xvda --bs 64k --quiet
+			restart_under_load --ring-order 4 --bs 4k --qd 128
+			exits 0 dom 1 xensplit-vbd info xvda --json | grep '"max_bytes":45056,' || fail "max_bytes"
+			[ "$(stats "s['indirect_requests']")" = 0 ] || fail "indirect requests that were not offered"
+		else
+			verify --time 0.2 --qd 3 --bs 1M
+			restart_under_load --bs 128k --qd 12
+			exits 2 dom 1 xensplit-vbd verify xvda --bs 64k --no-indirect --quiet
+			[ "$(stats "s['indirect_requests'] > 50")" = True ] || fail "no indirect requests"
+			# odd lengths, from memory that isn't granted
+			head -c 3000001 /dev/urandom >"$T/in"
+			exits 0 dom 1 xensplit-vbd write xvda 512 <"$T/in"
+			exits 0 dom 1 xensplit-vbd read xvda 512 3000001 | cmp - "$T/in" || fail "read back"
+		fi
+		daemon_stop || fail "the daemon ended with $?"
+	done
+done
+
+echo "== pages kept mapped: once all are, not one call into the grant device"
+daemon
+dom 1 xensplit-vbd verify xvda --rw randrw --bs 128k --qd 8 --time 3 --quiet --json >"$T/verify.json" &
+load=$!
+sleep 1.2
+calls=$(stats "s['grant_calls']") done=$(stats "s['indirect_requests']")
+sleep 1
+calls=$(($(stats "s['grant_calls']") - calls)) done=$(($(stats "s['indirect_requests']") - done))
+wait $load || fail "verify: exit $?"
+echo "  $done indirect requests, $calls grant calls in the second second"
+[ $calls = 0 ] && [ $done -gt 100 ] || fail "grant calls in steady state"
+
+echo "== discard"
+head -c 8M /dev/urandom | dom 1 xensplit-vbd write xvda 0
+cp "$T/a.img" "$T/want"
+before=$(du -k "$T/a.img" | cut -f1)
+exits 0 dom 1 xensplit-vbd discard xvda 1M 4M
+after=$(du -k "$T/a.img" | cut -f1)
+echo "  the image had $before KiB, now $after"
+[ $((before - after)) -ge 4000 ] || fail "no hole"
+dd if=/dev/zero of="$T/want" bs=1M seek=1 count=4 conv=notrunc status=none
+exits 0 dom 1 xensplit-vbd read xvda 0 16M | cmp - "$T/want" || fail "zeros inside, the rest untouched"
+[ "$(stats "s['discard_requests'], s['discarded_bytes']")" = "(1, 4194304)" ] || fail "$(cat "$T/stat.json")"
+exits 2 dom 1 xensplit-vbd discard xvda 100 512
+exits 1 dom 1 xensplit-vbd discard xvda 15M 2M
+dom 0 xenstore-write $be/online 0 $be/state 5
+wait_for 5 sh -c "[ \"\$(xensplit lab run --dir $lab 0 -- xenstore-read $be/state)\" = 6 ]" || exit 1
+attach 1 51712 "file:$T/a.img" r
+exits 1 dom 1 xensplit-vbd discard xvda 1M 1M
+daemon_stop || fail "the daemon ended with $?"
+truncate -s 1M "$T/b.img"
+attach 2 51712 "file:$T/b.img"
+dom 0 xenstore-write /local/domain/0/backend/vbd/2/51712/discard-enable 0
+daemon_start
+exits 1 dom 2 xensplit-vbd discard xvda 0 4096 2>&1 | grep "not supported" || fail "discard-enable=0"
+daemon_stop
+
+echo "== a barrier is one"
+daemon_start
+attach 1 51712 "delay,ms=40:file:$T/a.img"
+for try in 1 2 3 4 5 6; do
+	dom 1 vbd-barrier xvda 40
+	rc=$?
+	[ $rc = 3 ] || break
+done
+[ $rc = 0 ] || fail "barrier: exit $rc at try $try"
+attach 1 51712 "file:$T/a.img"
+verify --barrier --flush-every 8 --time 0.3 --size 4M
+[ "$(stats "s['barrier_requests'] > 10 and s['bad_requests'] == 0")" = True ] || fail "$(cat "$T/stat.json")"
