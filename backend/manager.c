@@ -122,9 +122,17 @@ static void release_event(struct xsp_daemon *d)
 static void frontend_event(struct xsp_daemon *d, const char *token)
 {
 	unsigned int domid, devid;
+	struct xsp_vbd *v;
 
-	if (sscanf(token, "vbd/%u/%u", &domid, &devid) == 2)
-		touch(d, domid, devid, "");
+	/*
+	 * Only a change of the backend's directory makes a device. A new watch fires at once: if its
+	 * event made the device, one that is closed for good would come and go for ever.
+	 */
+	if (sscanf(token, "vbd/%u/%u", &domid, &devid) != 2)
+		return;
+	v = xsp_vbd_find(d, domid, devid);
+	if (v)
+		v->dirty = true;
 }
 
 /*
