@@ -290,6 +290,37 @@ void bad_discard(struct guest *g)
 	still_painted(g, "bad discards");
 }
 
+/* --- a disk that may only be read ---------------------------------------------------------------- */
+
+/* Every request that could change the image, of whatever kind; the script compares the image. XSA-142. */
+void read_only(struct guest *g)
+{
+	static const uint8_t ops[] = { XSP_BLK_WRITE, XSP_BLK_FLUSH, XSP_BLK_BARRIER };
+	struct xsp_blk_req req;
+	int16_t got;
+
+	if (!connect_plain(g))
+		return;
+	memset(g->data, 0xee, PAGES * XSP_PAGE_SIZE);
+	for (unsigned int i = 0; i < sizeof(ops); i++)
+		for (unsigned int n = 1; n <= XSP_BLK_SEGS; n++) {
+			req = guest_request(g, ops[i], 8 * n, n, 0);
+			got = guest_do(g, &req);
+			expect(g, got == XSP_BLK_ERROR || (i && got == XSP_BLK_EOPNOTSUPP),
+			       "operation %u with %u segments is refused (%d)", ops[i], n, got);
+		}
+	describe(g, 32);
+	req = indirect(g, XSP_BLK_WRITE, 32, g->ref[63]);
+	got = guest_do(g, &req);
+	expect(g, got < 0 && got != INT16_MIN, "an indirect write is refused (%d)", got);
+	req = (struct xsp_blk_req){ .op = XSP_BLK_DISCARD, .id = ++g->next_id };
+	req.discard.nr_sectors = 8;
+	got = guest_do(g, &req);
+	expect(g, got < 0 && got != INT16_MIN, "a discard is refused (%d)", got);
+	req = guest_request(g, XSP_BLK_READ, 0, 11, 0);
+	expect(g, guest_do(g, &req) == XSP_BLK_OKAY, "a read is not");
+}
+
 /* --- double fetch ------------------------------------------------------------------------------ */
 
 struct toggler {

@@ -108,6 +108,7 @@ void bad_grants(struct guest *g);
 void bad_operations(struct guest *g);
 void bad_indirect(struct guest *g);
 void bad_discard(struct guest *g);
+void read_only(struct guest *g);
 void double_fetch(struct guest *g);
 void log_flood(struct guest *g);
 

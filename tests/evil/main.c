@@ -28,6 +28,7 @@ static const struct attack {
 	{ "operations", bad_operations, "operations that were not offered" },
 	{ "indirect", bad_indirect, "descriptors of all kinds of wrongness" },
 	{ "discard", bad_discard, "discards beyond the end, around 2^64, secure ones" },
+	{ "read-only", read_only, "writes of all kinds, to a disk attached read-only" },
 	{ "double-fetch", double_fetch, "requests rewritten while they are taken" },
 	{ "log-flood", log_flood, "1000 bad requests a percent of --dose" },
 	{ "nodes", bad_nodes, "garbage in each node" },
@@ -120,7 +121,8 @@ static int run(struct guest *g, const char *name)
 	}
 	if (i < N_ATTACKS)
 		attacks[i].run(g);
-	if (i == N_ATTACKS || (attacks[i].run != count_errors && attacks[i].run != read_far))
+	if (i == N_ATTACKS || (attacks[i].run != count_errors && attacks[i].run != read_far &&
+			       attacks[i].run != read_only))
 		recover(g);
 	guest_close(g);
 	printf("%-5s %s (%llu ms)\n", g->failed == before ? "ok" : "FAIL", name,

@@ -70,6 +70,26 @@ check "p99: slow $(p99 "$T/slow.json") us, good $(p99 "$T/good2.json") us" [ "$(
 check "the slow one is slow" [ "$(p99 "$T/slow.json")" -gt 250000 ]
 detach 1 || wrong "detach of the slow disk"
 
+# --- a guest destroyed in mid-I/O, and another of its number ---------------------------------------
+attach_wait 1 "$(image dead.img)"
+guest_start 1 "$B/bin/xensplit-vbd" verify xvda --size 8M --time 30 --quiet >/dev/null 2>&1
+victim=$started
+await 5 be_is 1 4 || wrong "the victim does not connect"
+good_begin 2 4
+sleep 0.3
+"$B/bin/xensplit" lab destroy --dir "$XENSPLIT_LAB" 1
+kill -9 $victim 2>/dev/null
+wait $victim 2>/dev/null
+gone() { ! "$B/bin/xensplit" lab status --json --dir "$XENSPLIT_LAB" | grep -q '"name": *"guest1"'; }
+check "the destroyed guest is no zombie" await 4 gone
+not_there() { ! xenstore-exists /local/domain/0/backend/vbd/1/51712; }
+check "and its device is gone" await 4 not_there
+"$B/bin/xensplit" lab create --dir "$XENSPLIT_LAB" 1
+attach_wait 1 "file:$T/dead.img" || wrong "the new guest's disk is not offered"
+check "a new guest of the same number has a disk that works" evil recover
+detach 1 || wrong "detach from the new guest"
+good_end 2 "while another was destroyed"
+
 # --- the daemon stopped for a while ---------------------------------------------------------------
 stop=${FAULTS_STOP_SECONDS:-3}
 good_begin 2 $((stop + 3))

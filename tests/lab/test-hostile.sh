@@ -33,8 +33,8 @@ attack() { # NAME [OPTION...]: on a disk attached anew, for each disk has its ow
 	text=$(tail -c "+$((from + 1))" "$daemon_log")
 	[ $rc = 0 ] || wrong "$1: not all went as it should"
 	[ $bytes -lt 65536 ] || wrong "$1: the log grew by $bytes bytes"
-	grep -q 'vbd/1/51712: ' <<<"$text" || wrong "$1: no line of the log names the device"
-	grep . <<<"$text" | grep -v 'vbd/1/51712: \|vbd/2/51712: \(dis\)*connected' && wrong "$1: lines about something else"
+	grep -aq 'vbd/1/51712: ' <<<"$text" || wrong "$1: no line of the log names the device"
+	grep -a . <<<"$text" | grep -av 'vbd/1/51712: \|vbd/2/51712: \(dis\)*connected' && wrong "$1: lines about something else"
 	[ $rc = 0 ] && echo "      $1: $bytes bytes of log"
 }
 
@@ -51,6 +51,17 @@ attack log-flood
 check "bad requests are counted exactly ($(($(counter 1 bad_req) - bad)))" \
 	[ $(($(counter 1 bad_req) - bad)) = $((1000 * dose)) ]
 attack state-storm
+
+# A disk that may only be read, and looks like an image of another format (XSA-48, -142).
+detach 1
+printf 'QFI\xfb\0\0\0\2/etc/shadow' | dd of="$T/evil.img" conv=notrunc status=none
+sum=$(sha256sum <"$T/evil.img")
+attach_wait 1 "file:$T/evil.img" r
+check "writes of all kinds to a read-only disk" evil read-only
+check "its image is unchanged" [ "$(sha256sum <"$T/evil.img")" = "$sum" ]
+check "raw is raw" [ "$(guest 1 "$B/bin/xensplit-vbd" read xvda 0 512 2>/dev/null | sha256sum)" = "$(head -c 512 "$T/evil.img" | sha256sum)" ]
+detach 1
+attach_wait 1 "file:$T/evil.img"
 
 # Killed with the ring full, again and again.
 for i in 1 2 3 4 5 6 7 8 9 10; do

@@ -59,6 +59,16 @@ attach_wait 1 "$spec"
 check "the device is usable after all of them" guest 1 "$B/bin/xsp-evil" 51712 recover
 good_end 2 "meanwhile"
 
+# Closed for good, but its nodes are still there: the daemon has nothing to do with it any more.
+attach_wait 1 "$spec"
+xenstore-write /local/domain/0/backend/vbd/1/51712/online 0 /local/domain/0/backend/vbd/1/51712/state 5
+await_be 1 6
+cpu=$(cpu_ms "$daemon")
+sleep 1
+cpu=$(($(cpu_ms "$daemon") - cpu))
+check "a device that is closed for good costs nothing ($cpu ms in a second)" [ $cpu -lt 100 ]
+forget 1
+
 # Removed and made anew under the same name, with another disk, before the daemon can look.
 echo "I am a" | dd of="$T/a.img" conv=notrunc status=none
 truncate -s 32M "$T/c.img"
