@@ -9,6 +9,7 @@
 . "${0%/*}/faults.sh"
 
 dose=${FAULTS_DOSE:-100}
+case $B in *asan) dose=${FAULTS_DOSE:-40} ;; esac
 evil() { guest 1 timeout $((60 * dose / 100 + 60)) "$B/bin/xsp-evil" --dose "$dose" --peer 3 "${@:1:$#-1}" 51712 "${@: -1}"; }
 log_bytes() { stat -c %s "$daemon_log"; }
 
@@ -40,7 +41,7 @@ attack() { # NAME [OPTION...]: on a disk attached anew, for each disk has its ow
 
 good_begin 2 "${FAULTS_GOOD_SECONDS:-12}"
 for a in ring-overflow ring-far ring-back ring-flip event-indices stale-ring padding layouts segments sectors range grants \
-	operations indirect discard double-fetch nodes connects nodes-vanish pages-vanish port toggles node-storm event-storm; do
+	operations indirect discard double-fetch nodes connects nodes-vanish pages-vanish port toggles node-storm; do
 	attack $a
 done
 for a in padding segments grants indirect double-fetch toggles pages-vanish; do

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: MIT
 # XenStore stopped, and killed, under I/O: the disks go on, changes made meanwhile are seen after.
 # timeout: 120
-# configs: release asan
 #
 #   FAULTS_STORE_SECONDS=60    how long xenstored is stopped (10)
 . "${0%/*}/faults.sh"
