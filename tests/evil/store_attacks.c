@@ -58,7 +58,7 @@ static void one_bad(struct guest *g, const char *key, const struct value *v, con
 void bad_nodes(struct guest *g)
 {
 	static const char *const keys[] = { "ring-ref", "event-channel", "ring-page-order", "protocol",
-					    "multi-queue-num-queues" };
+					    "multi-queue-num-queues", "feature-persistent" };
 	static const struct value huge = VALUE("111111111111111111111111111111111111111111111111111111"
 					       "111111111111111111111111111111111111111111111111111111");
 	char name[16];
