@@ -11,7 +11,7 @@
 # A finding is left in build/fuzz/NAME-crash-...; run build/fuzz/NAME on it to see it again.
 set -eu
 cd "$(dirname "$0")/../.."
-seconds=${FUZZ_SECONDS:-6}
+seconds=${FUZZ_SECONDS:-5}
 out=build/fuzz
 cc=$(command -v clang-14 || command -v clang) || { echo "no clang: apt install clang-14 libclang-rt-14-dev"; exit 77; }
 mkdir -p $out

@@ -9,6 +9,7 @@
 . "${0%/*}/faults.sh"
 
 restarts=${RESTARTS:-20}
+case $B in *asan) restarts=${RESTARTS:-8} ;; esac
 be=/local/domain/0/backend/vbd/1/51712
 is_adopted() { # DOM: by the daemon that runs now
 	tail -c "+$((log_from + 1))" "$daemon_log" | grep -q "vbd/$1/51712: taken over"
