@@ -454,7 +454,7 @@ const struct xsp_rpc_method xsp_methods_table[] = {
 	 vbd_stat},
 	{"vbd.ring",
 	 "one device's ring: indices, grants, frames, requests in flight",
-	 {DEVICE(true), {0}},
+	 {DEVICE(true), {"queue", json_type_int, false, "which of its queues (0)"}, {0}},
 	 vbd_ring},
 	{"log.get", "the log level in force", {{0}}, log_get},
 	{"log.set",
