@@ -78,23 +78,24 @@ static int open_platform(struct xsp_disk *d)
 	return 0;
 }
 
-static void drop_ring(struct xsp_disk *d)
+static void drop_rings(struct xsp_disk *d)
 {
-	if (d->have_port)
-		xenevtchn_unbind(d->evtchn, d->port);
-	d->have_port = false;
-	if (d->ring)
-		xengntshr_unshare(d->gntshr, d->ring, 1u << d->order);
-	d->ring = NULL;
+	for_each_queue(u, d) {
+		if (u->have_port)
+			xenevtchn_unbind(d->evtchn, u->port);
+		u->have_port = u->event = u->masked = false;
+		if (u->ring)
+			xengntshr_unshare(d->gntshr, u->ring, 1u << d->order);
+		u->ring = NULL;
+	}
 	d->connected = false;
-	d->masked = false;
 }
 
 static void free_disk(struct xsp_disk *d)
 {
-	drop_ring(d);
-	if (d->have_queue)
-		xsp_blkfront_fini(&d->q);
+	drop_rings(d);
+	for_each_queue(u, d)
+		xsp_blkfront_fini(&u->q);
 	xsp_pool_close(d);
 	free(d->ios);
 	xsp_store_close(&d->store);
@@ -114,37 +115,51 @@ static void free_disk(struct xsp_disk *d)
 /* --- handshake --------------------------------------------------------------------------------- */
 
 /* A ring of pages of ours; the first time a queue for it, later the same queue on the new ring. */
-static int make_ring(struct xsp_disk *d)
+static int make_ring(struct xsp_disk *d, struct xsp_disk_queue *u)
 {
 	int port, error;
 
-	error = xsp_keys_offer(d);
-	if (error)
-		return error;
-	if (!d->have_queue)
-		d->order = d->want_order < d->offer.max_order ? d->want_order : d->offer.max_order;
-	d->ring = xengntshr_share_pages(d->gntshr, d->backend_domid, 1 << d->order, d->ring_gref, 1);
-	if (!d->ring)
+	u->ring = xengntshr_share_pages(d->gntshr, d->backend_domid, 1 << d->order, u->ring_gref, 1);
+	if (!u->ring)
 		return xsp_disk_fail(d, -ENOSPC, "vbd %u: can't grant the ring: %m", d->devid);
-	memset(d->ring, 0, (size_t)XSP_PAGE_SIZE << d->order);
-	if (d->have_queue)
-		error = d->order > d->offer.max_order ? -EPROTO : xsp_blkfront_restart(&d->q, d->ring, d->order);
+	memset(u->ring, 0, (size_t)XSP_PAGE_SIZE << d->order);
+	if (u->q.slots)
+		error = xsp_blkfront_restart(&u->q, u->ring, d->order);
 	else
-		error = xsp_blkfront_init(&d->q, d->ring, d->order, (uint16_t)d->devid);
+		error = xsp_blkfront_init(&u->q, u->ring, d->order, (uint16_t)d->devid);
 	if (error)
 		return xsp_disk_fail(d, error, "vbd %u: can't use a ring of order %u", d->devid, d->order);
-	if (!d->have_queue) {
-		d->have_queue = true;
-		error = xsp_io_open(d);
-		if (error)
-			return error;
-	}
 	port = xenevtchn_bind_unbound_port(d->evtchn, d->backend_domid);
 	if (port < 0)
 		return xsp_disk_fail(d, -ENXIO, "vbd %u: can't make an event channel: %m", d->devid);
-	d->port = (evtchn_port_t)port;
-	d->have_port = true;
+	u->port = (evtchn_port_t)port;
+	u->have_port = true;
 	return 0;
+}
+
+/* All rings. Their number and order are settled the first time: what is under way sits in them. */
+static int make_rings(struct xsp_disk *d)
+{
+	bool first = !d->n_queues;
+	int error = xsp_keys_offer(d);
+
+	if (error)
+		return error;
+	if (first) {
+		d->order = d->want_order < d->offer.max_order ? d->want_order : d->offer.max_order;
+		d->n_queues = d->want_queues < d->offer.max_queues ? d->want_queues : d->offer.max_queues;
+	} else if (d->order > d->offer.max_order || d->n_queues > d->offer.max_queues) {
+		return xsp_disk_fail(d, -EPROTO,
+				     "vbd %u: the backend started over and takes no %u queues of order %u "
+				     "any more",
+				     d->devid, d->n_queues, d->order);
+	}
+	for_each_queue(u, d) {
+		error = make_ring(d, u);
+		if (error)
+			return error;
+	}
+	return first ? xsp_io_open(d) : 0;
 }
 
 static bool go(struct xsp_disk *d, enum xsp_xenbus_state next)
@@ -161,7 +176,7 @@ static bool go(struct xsp_disk *d, enum xsp_xenbus_state next)
 /* The backend closes: what it has already taken it may still answer. */
 static bool wait_for_the_rest(struct xsp_disk *d, enum xsp_xenbus_state peer, const char *why)
 {
-	if (peer != XSP_XB_CLOSING || !d->have_queue || !d->q.in_flight || d->q.broken)
+	if (peer != XSP_XB_CLOSING || !xsp_disk_in_flight(d) || d->lost)
 		return false;
 	if (!d->closing) {
 		d->closing = true;
@@ -180,7 +195,7 @@ static bool act(struct xsp_disk *d, const struct xsp_xenbus_verdict *v, enum xsp
 	case XSP_XB_SET_STATE:
 		return go(d, v->next);
 	case XSP_XB_PUBLISH:
-		d->connected = !make_ring(d) && !xsp_keys_publish(d);
+		d->connected = !make_rings(d) && !xsp_keys_publish(d);
 		if (d->connected)
 			d->me = v->next;
 		return d->connected;
@@ -192,7 +207,7 @@ static bool act(struct xsp_disk *d, const struct xsp_xenbus_verdict *v, enum xsp
 	case XSP_XB_DISCONNECT:
 		if (wait_for_the_rest(d, peer, v->why))
 			return false;
-		drop_ring(d);
+		drop_rings(d);
 		d->closing = false;
 		if (v->next != XSP_XB_INITIALISING) {
 			d->lost = true;
@@ -305,18 +320,21 @@ int xsp_disk_open(const char *name, const struct xsp_disk_options *options, stru
 		error = xsp_disk_fail(d, -EINVAL, "%s: not a device name (xvda, xvdb1, 51712)", name);
 	else if (o->ring_order > XSP_RING_MAX_ORDER)
 		error = xsp_disk_fail(d, -EINVAL, "ring order %u: 0..4", o->ring_order);
+	else if (o->queues > XSP_BLK_MAX_QUEUES)
+		error = xsp_disk_fail(d, -EINVAL, "%u queues: 1..%u", o->queues, XSP_BLK_MAX_QUEUES);
 	else
 		error = open_platform(d);
 	if (!error) {
 		d->devid = (uint32_t)devid;
 		d->want_order = o->ring_order;
+		d->want_queues = o->queues ? o->queues : 1;
 		d->no_indirect = o->no_indirect;
 		d->timeout_ms = o->timeout_ms ? o->timeout_ms : DEFAULT_TIMEOUT_MS;
 		error = connect_disk(d);
 	}
 	if (!error)
 		error = xsp_pool_open(d, o->pool_pages >= XSP_BLK_SEGS ? o->pool_pages :
-									 d->q.ring.size * XSP_BLK_SEGS);
+									 d->n_ios * XSP_BLK_SEGS);
 	if (!error) {
 		*ret = d;
 		return 0;
@@ -360,13 +378,14 @@ void xsp_disk_get_info(const struct xsp_disk *d, struct xsp_disk_info *ret)
 		.max_bytes = xsp_io_max_segs(d) * XSP_PAGE_SIZE,
 		.piece_bytes = xsp_io_piece_bytes(d),
 		.discard_bytes = d->disk.discard ? d->disk.discard_granularity : 0,
-		.slots = d->q.ring.size,
+		.slots = d->n_ios,
+		.queues = d->n_queues,
 		.pool_pages = d->pool.pages,
 		.devid = d->devid,
 		.backend_domid = d->backend_domid,
 		.read_only = d->disk.readonly,
 		.can_flush = d->disk.flush,
-		.can_barrier = d->disk.barrier,
+		.can_barrier = d->disk.barrier && d->n_queues == 1,
 		.can_discard = d->disk.discard && !d->disk.readonly,
 		.backend_persistent = d->disk.persistent,
 		.cdrom = d->disk.cdrom,

@@ -42,6 +42,21 @@ struct xsp_io {
 	uint32_t next;   /* next free */
 };
 
+/* A ring with its event channel. */
+struct xsp_disk_queue {
+	struct xsp_blkfront q;
+	void *ring;
+	uint32_t ring_gref[1u << XSP_RING_MAX_ORDER];
+	evtchn_port_t port;
+	bool have_port;
+	bool event;  /* taken and not yet unmasked */
+	bool masked; /* the port stays masked until the timer, after too many of these: */
+	unsigned int spurious; /* events in a row that brought nothing */
+	uint64_t completed;    /* for the timer and for these: has anything moved? */
+	uint64_t completed_at_tick;
+	uint64_t completed_at_event;
+};
+
 struct xsp_disk {
 	/* platform */
 	struct xsp_store store;
@@ -53,7 +68,7 @@ struct xsp_disk {
 	uint32_t backend_domid;
 	char *front, *back; /* store directories; front is relative to the domain's own */
 	unsigned int timeout_ms;
-	unsigned int want_order;
+	unsigned int want_order, want_queues;
 	bool no_indirect;
 	/* handshake */
 	enum xsp_xenbus_state me;
@@ -67,26 +82,23 @@ struct xsp_disk {
 	char why[XSP_DISK_WHY_BYTES];
 	struct xsp_blk_offer offer;
 	struct xsp_blk_disk disk;
-	/* ring */
-	struct xsp_blkfront q;
-	bool have_queue;
-	void *ring;
-	uint32_t ring_gref[1u << XSP_RING_MAX_ORDER];
+	/* rings */
+	struct xsp_disk_queue queue[XSP_BLK_MAX_QUEUES];
+	unsigned int n_queues; /* 0 until the first handshake, then for good */
 	unsigned int order;
-	evtchn_port_t port;
-	bool have_port;
+	unsigned int next_queue;    /* requests go there, until the next push */
+	unsigned int next_harvest;  /* completions are looked for there first */
 	/* requests */
 	struct xsp_pool pool;
-	struct xsp_io *ios; /* q.ring.size of them */
-	uint32_t free_io;   /* first free, or ring.size */
-	uint64_t completed; /* for the timer: has anything moved? */
-	uint64_t completed_at_tick;
-	uint64_t completed_at_event;
+	struct xsp_io *ios; /* n_ios of them: as many as all rings have slots */
+	uint32_t n_ios;
+	uint32_t free_io; /* first free, or n_ios */
 	bool timer_on;
 	unsigned int busy_calls; /* xsp_disk_process calls in a row that didn't look at the fds */
-	unsigned int spurious;   /* events in a row that brought nothing */
-	bool masked;             /* the port stays masked until the timer, after too many of these */
 };
+
+#define for_each_queue(u, d) \
+	for (struct xsp_disk_queue *u = (d)->queue; u < (d)->queue + (d)->n_queues; u++)
 
 /* keys.c */
 int xsp_keys_find(struct xsp_disk *d);

@@ -13,13 +13,14 @@
 
 int xsp_io_open(struct xsp_disk *d)
 {
-	uint32_t n = d->q.ring.size;
+	uint32_t n = xsp_blk_ring_slots(d->order) * d->n_queues;
 
 	d->ios = calloc(n, sizeof(*d->ios));
 	if (!d->ios)
 		return xsp_disk_fail(d, -ENOMEM, "no memory");
 	for (uint32_t i = 0; i < n; i++)
 		d->ios[i].next = i + 1;
+	d->n_ios = n;
 	d->free_io = 0;
 	return 0;
 }
@@ -146,7 +147,7 @@ static int check(const struct xsp_disk *d, enum xsp_disk_op op, const void *buf,
 		return -EINVAL;
 	if (op != XSP_DISK_READ && d->disk.readonly)
 		return -EROFS;
-	if (op == XSP_DISK_BARRIER ? !d->disk.barrier : op == XSP_DISK_DISCARD && !d->disk.discard)
+	if (op == XSP_DISK_BARRIER ? !d->disk.barrier || d->n_queues > 1 : op == XSP_DISK_DISCARD && !d->disk.discard)
 		return -EOPNOTSUPP;
 	if (op == XSP_DISK_BARRIER && !bytes)
 		return 0;
@@ -176,7 +177,15 @@ static int segments(struct xsp_disk *d, struct xsp_io *io, struct xsp_blk_seg *s
 	return n;
 }
 
-/* Into the ring. */
+/* What is pushed together goes to one queue while it has room: one event. The next push, the next queue. */
+static struct xsp_disk_queue *queue_with_room(struct xsp_disk *d)
+{
+	for (unsigned int i = 1; i < d->n_queues && !xsp_blkfront_room(&d->queue[d->next_queue].q); i++)
+		d->next_queue = (d->next_queue + 1) % d->n_queues;
+	return &d->queue[d->next_queue];
+}
+
+/* Into a ring. */
 static int add(struct xsp_disk *d, struct xsp_io *io, uint64_t offset, uint64_t sectors,
 	       const struct xsp_blk_seg *seg, unsigned int n)
 {
@@ -186,13 +195,14 @@ static int add(struct xsp_disk *d, struct xsp_io *io, uint64_t offset, uint64_t 
 		[XSP_DISK_BARRIER] = XSP_BLK_BARRIER,
 	};
 	uint64_t cookie = (uint64_t)(io - d->ios), sector = offset / XSP_SECTOR_SIZE;
+	struct xsp_blkfront *q = &queue_with_room(d)->q;
 	uint8_t op = wire_op[io->op];
 
 	if (op == XSP_BLK_DISCARD)
-		return xsp_blkfront_add_discard(&d->q, sector, sectors, cookie);
+		return xsp_blkfront_add_discard(q, sector, sectors, cookie);
 	if (io->indirect)
-		return xsp_blkfront_add_indirect(&d->q, op, sector, &d->pool.gref[io->desc], n, cookie);
-	return xsp_blkfront_add(&d->q, op, n ? sector : 0, seg, n, cookie);
+		return xsp_blkfront_add_indirect(q, op, sector, &d->pool.gref[io->desc], n, cookie);
+	return xsp_blkfront_add(q, op, n ? sector : 0, seg, n, cookie);
 }
 
 int xsp_disk_submit(struct xsp_disk *d, enum xsp_disk_op op, void *buf, size_t bytes, uint64_t offset,
@@ -204,7 +214,7 @@ int xsp_disk_submit(struct xsp_disk *d, enum xsp_disk_op op, void *buf, size_t b
 
 	if (n)
 		return n;
-	if (!d->connected || d->free_io == d->q.ring.size)
+	if (!d->connected || d->free_io == d->n_ios)
 		return -EBUSY;
 	io = &d->ios[d->free_io];
 	io->buf = buf;
@@ -230,13 +240,21 @@ int xsp_disk_submit(struct xsp_disk *d, enum xsp_disk_op op, void *buf, size_t b
 
 void xsp_disk_push(struct xsp_disk *d)
 {
-	if (d->connected && xsp_blkfront_push(&d->q))
-		xenevtchn_notify(d->evtchn, d->port);
+	if (!d->connected)
+		return;
+	for_each_queue(u, d)
+		if (xsp_blkfront_push(&u->q))
+			xenevtchn_notify(d->evtchn, u->port);
+	d->next_queue = (d->next_queue + 1) % d->n_queues;
 }
 
 unsigned int xsp_disk_in_flight(const struct xsp_disk *d)
 {
-	return d->q.in_flight;
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < d->n_queues; i++)
+		n += d->queue[i].q.in_flight;
+	return n;
 }
 
 /* --- completions ------------------------------------------------------------------------------- */
@@ -258,25 +276,26 @@ static void finish(struct xsp_disk *d, const struct xsp_blkfront_done *from, str
 	put_back(d, io);
 }
 
-/* Whatever the ring holds, up to max; of a dead disk, whatever is still under way. */
-static unsigned int harvest(struct xsp_disk *d, struct xsp_disk_done *done, unsigned int max)
+/* Whatever a ring holds, up to max; of a dead disk, whatever is still under way. */
+static unsigned int harvest_one(struct xsp_disk *d, struct xsp_disk_queue *u, struct xsp_disk_done *done,
+				unsigned int max)
 {
 	unsigned int n = 0;
 
-	while (n < max && d->q.in_flight) {
+	while (n < max && u->q.in_flight) {
 		struct xsp_blkfront_done some[32];
 		unsigned int room = max - n < 32 ? max - n : 32;
 		int got = 0;
 
 		if (d->connected && !d->lost)
-			got = xsp_blkfront_reap(&d->q, some, room);
+			got = xsp_blkfront_reap(&u->q, some, room);
 		if (got == -EPROTO) {
 			xsp_disk_fail(d, -EPROTO, "vbd %u: the backend in domain %u broke the protocol: %s",
-				      d->devid, d->backend_domid, d->q.broken);
+				      d->devid, d->backend_domid, u->q.broken);
 			d->lost = true;
 		}
 		if (d->lost)
-			got = xsp_blkfront_abort(&d->q, some, room);
+			got = xsp_blkfront_abort(&u->q, some, room);
 		if (got <= 0)
 			break;
 		for (int i = 0; i < got; i++) {
@@ -287,7 +306,17 @@ static unsigned int harvest(struct xsp_disk *d, struct xsp_disk_done *done, unsi
 		if (got < (int)room && !d->lost)
 			break;
 	}
-	d->completed += n;
+	u->completed += n;
+	return n;
+}
+
+/* All queues; each time another one first, so that none waits for the others to run dry. */
+static unsigned int harvest(struct xsp_disk *d, struct xsp_disk_done *done, unsigned int max)
+{
+	unsigned int n = 0, first = d->next_harvest++;
+
+	for (unsigned int i = 0; i < d->n_queues; i++)
+		n += harvest_one(d, &d->queue[(first + i) % d->n_queues], done + n, max - n);
 	return n;
 }
 
@@ -298,19 +327,22 @@ static void tick(struct xsp_disk *d)
 
 	if (read(d->timer, &expirations, sizeof(expirations)) < 0)
 		return;
-	if (d->masked) {
-		d->masked = false;
-		d->spurious = 0;
-		xenevtchn_unmask(d->evtchn, d->port);
-		xsp_disk_set_timer(d, TICK_MS);
-	}
-	if (!d->q.in_flight && !d->closing) {
+	for_each_queue(u, d)
+		if (u->masked) {
+			u->masked = false;
+			u->spurious = 0;
+			xenevtchn_unmask(d->evtchn, u->port);
+			xsp_disk_set_timer(d, TICK_MS);
+		}
+	if (!xsp_disk_in_flight(d) && !d->closing) {
 		xsp_disk_set_timer(d, 0);
 		return;
 	}
-	if (d->connected && d->completed == d->completed_at_tick)
-		xenevtchn_notify(d->evtchn, d->port);
-	d->completed_at_tick = d->completed;
+	for_each_queue(u, d) {
+		if (d->connected && u->q.in_flight && u->completed == u->completed_at_tick)
+			xenevtchn_notify(d->evtchn, u->port);
+		u->completed_at_tick = u->completed;
+	}
 	if (d->closing)
 		xsp_disk_advance(d);
 }
@@ -337,43 +369,59 @@ static void look_at_fds(struct xsp_disk *d)
 	}
 }
 
-/* Takes the waiting event, if any. */
-static bool take_event(struct xsp_disk *d)
+/* Takes the waiting events, if any. */
+static void take_events(struct xsp_disk *d)
 {
-	bool ours = false;
-
-	/* ours can't come twice before it is unmasked; any other is an old port's */
-	for (int i = 0; i < 4 && !ours; i++) {
+	/* ours can't come twice before they are unmasked; any other is an old port's */
+	for (unsigned int i = 0, ours = 0; i < d->n_queues + 3 && ours < d->n_queues; i++) {
 		int port = xenevtchn_pending(d->evtchn);
 
 		if (port < 0)
 			break;
-		ours = d->have_port && (evtchn_port_t)port == d->port;
+		for_each_queue(u, d)
+			if (u->have_port && (evtchn_port_t)port == u->port) {
+				u->event = true;
+				ours++;
+			}
 	}
-	return ours;
 }
 
 /* Unmasks the port; one whose events keep bringing nothing rests for a while (XSA-332). */
-static void event_done(struct xsp_disk *d)
+static void event_done(struct xsp_disk *d, struct xsp_disk_queue *u)
 {
-	d->spurious = d->completed != d->completed_at_event ? 0 : d->spurious + 1;
-	d->completed_at_event = d->completed;
-	if (d->spurious < MAX_SPURIOUS && !xenevtchn_unmask(d->evtchn, d->port))
+	u->event = false;
+	u->spurious = u->completed != u->completed_at_event ? 0 : u->spurious + 1;
+	u->completed_at_event = u->completed;
+	if (u->spurious < MAX_SPURIOUS && !xenevtchn_unmask(d->evtchn, u->port))
 		return;
-	d->masked = true;
+	u->masked = true;
 	xsp_disk_set_timer(d, SPURIOUS_MS);
+}
+
+/* Asks every ring for an event at its next answer. Returns how many answers are there already, or -errno. */
+static int sleep_all(struct xsp_disk *d)
+{
+	int more = 0;
+
+	for_each_queue(u, d) {
+		int n = xsp_blkfront_sleep(&u->q);
+
+		if (n < 0)
+			return n;
+		more += n;
+	}
+	return more;
 }
 
 unsigned int xsp_disk_process(struct xsp_disk *d, struct xsp_disk_done *done, unsigned int max)
 {
 	unsigned int n = harvest(d, done, max);
-	bool event;
 
 	/*
 	 * While completions come in, the event stays unread and the port masked: the fd stays
 	 * readable, so the next call is sure to come, and the backend sends no more of them.
 	 */
-	if (n == max || (n && d->q.in_flight && ++d->busy_calls < BUSY_CALLS))
+	if (n == max || (n && xsp_disk_in_flight(d) && ++d->busy_calls < BUSY_CALLS))
 		return n;
 	if (!n || d->busy_calls >= BUSY_CALLS) {
 		d->busy_calls = 0;
@@ -381,9 +429,9 @@ unsigned int xsp_disk_process(struct xsp_disk *d, struct xsp_disk_done *done, un
 		if (d->lost)
 			return n + harvest(d, done + n, max - n);
 	}
-	event = take_event(d);
+	take_events(d);
 	while (d->connected) {
-		int more = xsp_blkfront_sleep(&d->q);
+		int more = sleep_all(d);
 
 		if (!more)
 			break;
@@ -391,9 +439,10 @@ unsigned int xsp_disk_process(struct xsp_disk *d, struct xsp_disk_done *done, un
 		if (n == max || more < 0)
 			break;
 	}
-	if (event && d->connected)
-		event_done(d);
-	if (d->closing && !d->q.in_flight)
+	for_each_queue(u, d)
+		if (u->event && d->connected)
+			event_done(d, u);
+	if (d->closing && !xsp_disk_in_flight(d))
 		xsp_disk_advance(d);
 	return n;
 }

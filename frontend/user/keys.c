@@ -180,7 +180,7 @@ int xsp_keys_owner(struct xsp_disk *d)
 
 struct publication {
 	struct xsp_disk *d;
-	struct xsp_key_out keys[4 + 1 + (1u << XSP_RING_MAX_ORDER)];
+	struct xsp_key_out keys[4 + XSP_BLK_MAX_QUEUES * (1 + (1u << XSP_RING_MAX_ORDER))];
 	int n;
 };
 
@@ -192,6 +192,16 @@ static int put(struct xsp_disk *d, xs_transaction_t t, const char *key, const ch
 	return xsp_store_write(&d->store, t, path, "%s", value);
 }
 
+/* How many the last frontend had, if several. */
+static unsigned int old_queues(struct xsp_disk *d, xs_transaction_t t)
+{
+	char *s = xsp_store_read(&d->store, t, "%s/multi-queue-num-queues", d->front);
+	unsigned long n = s ? strtoul(s, NULL, 10) : 0;
+
+	free(s);
+	return n < XSP_BLK_MAX_QUEUES ? (unsigned int)n : XSP_BLK_MAX_QUEUES;
+}
+
 static int publish(struct xsp_store *s, xs_transaction_t t, void *arg)
 {
 	struct publication *p = arg;
@@ -200,6 +210,10 @@ static int publish(struct xsp_store *s, xs_transaction_t t, void *arg)
 	int error;
 
 	/* what an earlier frontend with another shape of rings may have left */
+	for (unsigned int q = 0; q < old_queues(d, t); q++) {
+		snprintf(path, sizeof(path), "%s/queue-%u", d->front, q);
+		xsp_store_rm(s, t, path);
+	}
 	snprintf(path, sizeof(path), "%s/multi-queue-num-queues", d->front);
 	error = xsp_store_rm(s, t, path);
 	snprintf(path, sizeof(path), "%s/%s", d->front, d->order ? "ring-ref" : "ring-page-order");
@@ -218,14 +232,16 @@ int xsp_keys_publish(struct xsp_disk *d)
 {
 	struct xsp_blk_params params = {
 		.order = d->order,
-		.queues = 1,
+		.queues = d->n_queues,
 		.persistent = true, /* every page keeps its grant until close */
 	};
 	struct publication p = { .d = d };
 	int error;
 
-	params.queue[0].port = d->port;
-	memcpy(params.queue[0].gref, d->ring_gref, sizeof(d->ring_gref));
+	for (unsigned int q = 0; q < d->n_queues; q++) {
+		params.queue[q].port = d->queue[q].port;
+		memcpy(params.queue[q].gref, d->queue[q].ring_gref, sizeof(d->queue[q].ring_gref));
+	}
 	p.n = xsp_blk_keys_from_params(&params, p.keys, sizeof(p.keys) / sizeof(p.keys[0]));
 	assert(p.n > 0);
 	error = xsp_store_transact(&d->store, publish, &p);

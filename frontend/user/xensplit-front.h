@@ -53,6 +53,7 @@ struct xsp_disk_options {
 	unsigned int ring_order; /* 0..4: 32 << order requests under way; fewer if the backend can't */
 	unsigned int pool_pages; /* pages of 4 KiB for data; 0: eleven for each request, or what is left */
 	unsigned int timeout_ms; /* for the backend in open and close; 0: 10000 */
+	unsigned int queues;     /* 1..16, each a ring; fewer if the backend can't; 0: 1 */
 	bool no_indirect;        /* only direct requests: max_bytes is 44 KiB */
 };
 
@@ -63,13 +64,14 @@ struct xsp_disk_info {
 	uint32_t max_bytes;      /* of one xsp_disk_submit: 44 KiB, more with indirect requests, up to 1 MiB */
 	uint32_t piece_bytes;    /* of one on your own memory, at most: several fit into the pool together */
 	uint32_t discard_bytes;  /* what is discarded in units; 0: no discard */
-	uint32_t slots;          /* requests under way at most */
+	uint32_t slots;          /* requests under way at most, in all queues */
+	uint32_t queues;
 	uint32_t pool_pages;     /* got, out of those wanted */
 	uint32_t devid;          /* 51712 */
 	uint32_t backend_domid;
 	bool read_only;
 	bool can_flush;
-	bool can_barrier;
+	bool can_barrier; /* with one queue only: a barrier orders what is in its ring */
 	bool can_discard;
 	bool backend_persistent; /* it keeps the pages mapped */
 	bool cdrom, removable;

@@ -55,16 +55,19 @@ for persistent in yes no; do
 		daemon "${opts[@]}"
 		for order in 0 2 4; do
 			verify --ring-order $order --time 0.2 --qd 16 --bs 44k --size 8M
-			[ $indirect = 0 ] || verify --ring-order $order --time 0.2 --qd 8 --bs 256k
+			verify --ring-order $order --time 0.2 --queues 2 --qd 48 --bs 8k --size 8M
+			[ $indirect = 0 ] || verify --ring-order $order --time 0.2 --qd 8 --bs 256k --queues 2
 		done
 		if [ $indirect = 0 ]; then
 			exits 2 dom 1 xensplit-vbd verify xvda --bs 64k --quiet
 			restart_under_load --ring-order 4 --bs 4k --qd 128
+			restart_under_load --bs 4k --queues 2
 			exits 0 dom 1 xensplit-vbd info xvda --json | grep '"max_bytes":45056,' || fail "max_bytes"
 			[ "$(stats "s['indirect_requests']")" = 0 ] || fail "indirect requests that were not offered"
 		else
 			verify --time 0.2 --qd 3 --bs 1M
 			restart_under_load --bs 128k --qd 12
+			restart_under_load --bs 64k --qd 40 --queues 2
 			exits 2 dom 1 xensplit-vbd verify xvda --bs 64k --no-indirect --quiet
 			[ "$(stats "s['indirect_requests'] > 50")" = True ] || fail "no indirect requests"
 			# odd lengths, from memory that isn't granted
@@ -78,15 +81,44 @@ done
 
 echo "== pages kept mapped: once all are, not one call into the grant device"
 daemon
-dom 1 xensplit-vbd verify xvda --rw randrw --bs 128k --qd 8 --time 3 --quiet --json >"$T/verify.json" &
+dom 1 xensplit-vbd verify xvda --rw randrw --bs 128k --qd 8 --time 8 --quiet --json >"$T/verify.json" &
 load=$!
-sleep 1.2
+until [ "$(stats "s['indirect_requests'] > 1000")" = True ]; do sleep 0.1; done # under way, on a busy machine too
 calls=$(stats "s['grant_calls']") done=$(stats "s['indirect_requests']")
-sleep 1
+sleep 0.5
 calls=$(($(stats "s['grant_calls']") - calls)) done=$(($(stats "s['indirect_requests']") - done))
 wait $load || fail "verify: exit $?"
-echo "  $done indirect requests, $calls grant calls in the second second"
+echo "  $done indirect requests, $calls grant calls in a while"
 [ $calls = 0 ] && [ $done -gt 100 ] || fail "grant calls in steady state"
+
+echo "== queues: as many as asked for and offered; all used, from one frontend to the next"
+exits 0 dom 1 xensplit-vbd info xvda --queues 16 --ring-order 2 --json >"$T/info.json"
+grep -q '"slots":256,.*"queues":2,' "$T/info.json" || fail "$(cat "$T/info.json")"
+dom 1 xensplit-vbd verify xvda --rw randrw --queues 2 --time 8 --quiet --json >"$T/verify.json" &
+load=$!
+sleep 1
+dom 0 xenstore-ls -f /local/domain/1/device/vbd/51712 >"$T/keys"
+python3 - "$lab/xensplitd.sock" <<'PY' || fail "one queue does it all"
+import json, socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.connect(sys.argv[1])
+f = s.makefile("rw")
+n = []
+for q in 0, 1:
+    f.write(json.dumps({"jsonrpc": "2.0", "id": q, "method": "vbd.ring",
+                        "params": {"device": "vbd/1/51712", "queue": q}}) + "\n")
+    f.flush()
+    answer = json.loads(f.readline())
+    assert "result" in answer, answer
+    n.append(answer["result"]["req_prod"])
+print("  requests in each queue:", n)
+assert min(n) > max(n) / 10 > 10, n
+PY
+wait $load || fail "verify: exit $?"
+grep -q 'multi-queue-num-queues = "2"' "$T/keys" && grep -q queue-1/event-channel "$T/keys" || fail "$(cat "$T/keys")"
+exits 0 dom 1 xensplit-vbd verify xvda --time 0.1 --size 1M --quiet
+dom 0 xenstore-ls -f /local/domain/1/device/vbd/51712 >"$T/keys"
+! grep queue "$T/keys" || fail "keys of several queues are left"
 
 echo "== discard"
 head -c 8M /dev/urandom | dom 1 xensplit-vbd write xvda 0

@@ -252,6 +252,12 @@ static int xensplit_config(const char *key, const char *value)
 			return -1;
 		}
 		x.options.ring_order = v;
+	} else if (!strcmp(key, "queues")) {
+		if (nbdkit_parse_unsigned(key, value, &v) || !v || v > 16) {
+			nbdkit_error("queues=%s: 1..16", value);
+			return -1;
+		}
+		x.options.queues = v;
 	} else if (!strcmp(key, "timeout")) {
 		if (nbdkit_parse_unsigned(key, value, &v) || !v || v > 86400) {
 			nbdkit_error("timeout=%s: 1..86400 seconds", value);
@@ -317,6 +323,7 @@ static struct nbdkit_plugin plugin = {
 	.config_complete = xensplit_config_complete,
 	.config_help = "dev=<DEVICE>       (required) the PV disk: xvda, xvdb1, 51712\n"
 		       "ring-order=<0..4>  a ring of 32 << N requests, if the backend can (0)\n"
+		       "queues=<1..16>     each with a ring of its own, if the backend can (1)\n"
 		       "timeout=<SECONDS>  for the backend to connect (10)",
 	.after_fork = xensplit_after_fork,
 	.cleanup = xensplit_cleanup,

@@ -24,6 +24,7 @@ static const char help[] =
 	"  --json                   list, info and verify: one line of JSON\n"
 	"  --timeout SECONDS        for the backend to connect (10)\n"
 	"  --ring-order N           0..4: a ring of 32 << N requests, if the backend can (0)\n"
+	"  --queues N               1..16, each with a ring of its own, if the backend can (1)\n"
 	"  --no-indirect            only direct requests, of 44K at most\n"
 	"verify:\n"
 	"  --rw MODE                verify (fill, mixed load, read back: the default), read, write,\n"
@@ -163,6 +164,10 @@ static bool option(struct args *a, int c, const char *arg)
 	case 'B':
 		a->load.barrier = true;
 		break;
+	case 'Q':
+		good = parse_uint(arg, 16, &v) && v;
+		a->disk.queues = (unsigned int)v;
+		break;
 	case 'I':
 		a->disk.no_indirect = true;
 		break;
@@ -189,6 +194,7 @@ static const struct option options[] = {
 	{ "write-percent", required_argument, NULL, 'w' },
 	{ "flush-every", required_argument, NULL, 'f' },
 	{ "barrier", no_argument, NULL, 'B' },
+	{ "queues", required_argument, NULL, 'Q' },
 	{ "no-indirect", no_argument, NULL, 'I' },
 	{ "seed", required_argument, NULL, 'S' },
 	{ NULL, 0, NULL, 0 },
@@ -205,11 +211,12 @@ static int info(struct xsp_disk *disk, const struct args *a)
 		printf("{\"device\":\"%s\",\"devid\":%u,\"size_bytes\":%" PRIu64 ",\"sector_bytes\":%u,"
 		       "\"physical_bytes\":%u,\"max_bytes\":%u,\"slots\":%u,\"pool_pages\":%u,"
 		       "\"backend_domid\":%u,\"read_only\":%s,\"can_flush\":%s,\"cdrom\":%s,\"removable\":%s,"
-		       "\"discard_bytes\":%u,\"can_barrier\":%s,\"backend_persistent\":%s}\n",
+		       "\"queues\":%u,\"discard_bytes\":%u,\"can_barrier\":%s,\"backend_persistent\":%s}\n",
 		       a->load.dev, i.devid, i.size_bytes, i.sector_bytes, i.physical_bytes, i.max_bytes,
 		       i.slots, i.pool_pages, i.backend_domid, i.read_only ? "true" : "false",
 		       i.can_flush ? "true" : "false", i.cdrom ? "true" : "false",
-		       i.removable ? "true" : "false", i.discard_bytes, i.can_barrier ? "true" : "false",
+		       i.removable ? "true" : "false", i.queues, i.discard_bytes,
+		       i.can_barrier ? "true" : "false",
 		       i.backend_persistent ? "true" : "false");
 	else
 		printf("device     %s (vbd %u), served by domain %u\n"
@@ -218,13 +225,14 @@ static int info(struct xsp_disk *disk, const struct args *a)
 		       "access     %s%s%s\n"
 		       "flush      %s%s\n"
 		       "discard    %s\n"
-		       "ring       %u requests of up to %u bytes\n"
+		       "ring       %u requests of up to %u bytes, %u %s\n"
 		       "granted    %u data pages%s\n",
 		       a->load.dev, i.devid, i.backend_domid, i.size_bytes,
 		       (double)i.size_bytes / (1 << 20), i.sector_bytes, i.physical_bytes,
 		       i.read_only ? "read-only" : "read-write", i.cdrom ? ", cdrom" : "",
 		       i.removable ? ", removable" : "", i.can_flush ? "yes" : "no", i.can_barrier ? ", barrier" : "",
-		       i.can_discard ? "yes" : "no", i.slots, i.max_bytes, i.pool_pages,
+		       i.can_discard ? "yes" : "no", i.slots, i.max_bytes,
+		       i.queues, i.queues == 1 ? "queue" : "queues", i.pool_pages,
 		       i.backend_persistent ? ", which the backend keeps mapped" : "");
 	return VBD_OK;
 }
@@ -263,7 +271,9 @@ static int run(enum command command, struct args *a, char **arg)
 	if (operands[command] > 2 && !parse_size(arg[2], &length))
 		return usage(arg[2], "not a length");
 	if (command == VERIFY) { /* the buffers of all requests, and eleven pages that the library keeps */
-		unsigned int qd = a->have_qd ? a->load.qd : 32u << a->disk.ring_order;
+		unsigned int qd = a->have_qd	    ? a->load.qd :
+				  a->disk.queues > 1 ? a->disk.queues * 32u << a->disk.ring_order :
+						       32u << a->disk.ring_order;
 
 		a->disk.pool_pages = (unsigned int)((uint64_t)qd * a->load.bs / 4096) + 12;
 		if (a->load.bs > 11 * 4096) /* each with a page of segments */
