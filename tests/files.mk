@@ -63,6 +63,7 @@ vbd-barrier.pkgs := $(front.pkgs)
 
 programs += xsp-evil
 xsp-evil.src := tests/evil/main.c tests/evil/guest.c tests/evil/ring_attacks.c tests/evil/data_attacks.c \
+	tests/evil/mapped_attacks.c \
 	tests/evil/store_attacks.c tests/evil/life_attacks.c tests/evil/count.c
 xsp-evil.deps := ring
 xsp-evil.pkgs := xenevtchn xengnttab xenstore

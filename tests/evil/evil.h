@@ -112,6 +112,11 @@ void read_only(struct guest *g);
 void double_fetch(struct guest *g);
 void log_flood(struct guest *g);
 
+void descriptor_race(struct guest *g);
+void barrier_flood(struct guest *g);
+void grants_cycle(struct guest *g);
+void grants_flaky(struct guest *g);
+
 void bad_nodes(struct guest *g);
 void state_storm(struct guest *g);
 void node_storm(struct guest *g);
