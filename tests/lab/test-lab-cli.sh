@@ -97,9 +97,10 @@ for which in umn- ----; do
 	"${LAB[@]}" run 1 -- world-test guest 0 "s$which" >"$T/g" &
 	dom 0 world-test dom0 1 "s$which" >"$T/d" || { fail "world-test with $which"; cat "$T/d"; }
 	wait $! || { fail "world-test with $which, guest"; cat "$T/g"; }
-	"${LAB[@]}" run 2 -- sh -c 'sleep 1000 & setsid sleep 1000 & wait' &
+	rm -f "$T/begun"
+	"${LAB[@]}" run 2 -- sh -c "sleep 1000 & setsid sleep 1000 & touch '$T/begun'; wait" &
 	pid=$!
-	until_true 20 eval '[ "$(ours)" -ge $((before + 4)) ]'
+	until_true 20 [ -e "$T/begun" ]
 	code "destroy" 0 lab destroy 2
 	wait $pid
 	same "destroy ends the domain's processes" "$?" 137

@@ -68,7 +68,7 @@ check "and it works" [ $rc = 0 ]
 guest_start 3 "$B/bin/xsp-evil" 51712 idle >"$T/idle3.log"
 idler=$started
 await 5 grep -q ': idle' "$T/idle3.log" || wrong "the idle guest does not connect"
-good_begin 2 8
+good_begin 2 60 # it is killed below
 await 5 be_is 2 4
 sleep 1
 kill -9 "$xenstored"
