@@ -86,15 +86,17 @@ prepare() {
 }
 
 up() { # [SECONDS the machine may live]
-	local start=$SECONDS smp
+	local start smp launched
 	prepare
 	qemu_args batch
+	start=$SECONDS
 	# the bound is for the day when this script itself is killed and can't clean up
 	${1:+timeout -k 5 "$1"} "${qemu[@]}" -pidfile "$dir/qemu.pid" </dev/null >"$dir/qemu.log" 2>&1 9>&- &
+	launched=$! # QEMU's own pid file may be a while in coming
 	disown
 	while [ ! -e "$dir/out/ready" ]; do
 		sleep 0.2
-		if [ $((SECONDS - start)) -gt 1 ] && ! alive; then
+		if ! kill -0 "$launched" 2>/dev/null; then
 			tail -n 30 "$dir/qemu.log" "$dir/console.log" >&2
 			die "the machine went away while booting"
 		fi
