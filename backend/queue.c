@@ -151,12 +151,48 @@ const struct xsp_blk_seg *xsp_queue_segs(const struct xsp_queue *q, const struct
 	return io->area ? io->area->seg : slot->req.seg;
 }
 
-/* So many requests of one queue may be in flight that every queue of the worker gets its share. */
-static uint32_t quota(const struct xsp_queue *q)
+/*
+ * What every queue has for itself, and beyond that no more than its share of the rest. Since claims are
+ * never lent, a disk that hangs with all it could get can't stop the others.
+ */
+static bool may_take(const struct xsp_queue *q)
 {
-	uint32_t share = q->worker->n_ios / q->worker->n_queues;
+	const struct xsp_worker *w = q->worker;
+	uint32_t claim = q->has_claim ? XSP_CLAIM_IOS : 0, share = w->n_common_ios / w->n_queues;
 
-	return share ? share : 1;
+	if (q->in_flight < claim)
+		return true;
+	return w->common_ios_used < w->n_common_ios && q->in_flight - claim < (share ? share : 1);
+}
+
+static void count_taken(struct xsp_queue *q)
+{
+	if (q->in_flight++ >= (q->has_claim ? XSP_CLAIM_IOS : 0))
+		q->worker->common_ios_used++;
+}
+
+static void count_answered(struct xsp_queue *q)
+{
+	if (--q->in_flight >= (q->has_claim ? XSP_CLAIM_IOS : 0))
+		q->worker->common_ios_used--;
+}
+
+static bool get_area(struct xsp_queue *q, struct xsp_io *io)
+{
+	struct xsp_worker *w = q->worker;
+	bool common = q->areas >= q->has_claim;
+
+	if ((common && w->common_areas_used == w->n_common_areas) || !xsp_worker_get_area(w, io))
+		return false;
+	q->areas++;
+	w->common_areas_used += common;
+	return true;
+}
+
+static void count_area_put(struct xsp_queue *q)
+{
+	if (--q->areas >= q->has_claim)
+		q->worker->common_areas_used--;
 }
 
 static uint16_t take_one(struct xsp_queue *q, struct xsp_io *io)
@@ -174,7 +210,7 @@ static uint16_t take_one(struct xsp_queue *q, struct xsp_io *io)
 	io->slot = number;
 	io->queue = q;
 	io->done = io_done;
-	q->in_flight++;
+	count_taken(q);
 	return number;
 }
 
@@ -182,10 +218,10 @@ static uint16_t take_one(struct xsp_queue *q, struct xsp_io *io)
 static int take(struct xsp_queue *q, uint16_t *batch)
 {
 	int pending = xsp_ring_back_pending(&q->back.ring), n = 0;
-	uint32_t limit = quota(q), bytes = 0;
+	uint32_t bytes = 0;
 
 	while (n < pending && n < (int)XSP_VISIT_REQS && bytes < XSP_VISIT_BYTES) {
-		struct xsp_io *io = q->in_flight < limit ? xsp_worker_get_io(q->worker) : NULL;
+		struct xsp_io *io = may_take(q) ? xsp_worker_get_io(q->worker) : NULL;
 		const struct xsp_blk_req *req;
 
 		if (!io) {
@@ -216,8 +252,7 @@ static unsigned int fetch(struct xsp_queue *q, uint16_t *batch, unsigned int n)
 		if (slot->req.op == XSP_BLK_INDIRECT) {
 			slot->n_segs = xsp_blk_indirect_segs(&slot->req, &q->limits);
 			if (slot->n_segs) {
-				if (!xsp_worker_get_area(q->worker,
-							 xsp_worker_io(q->worker, slot->io))) {
+				if (!get_area(q, xsp_worker_io(q->worker, slot->io))) {
 					q->parked[q->n_parked++] = batch[i];
 					continue;
 				}
@@ -427,7 +462,9 @@ static void respond(struct xsp_queue *q, uint16_t number)
 	}
 	slot->io = XSP_NO_IO;
 	q->free_slots[q->n_free++] = number;
-	q->in_flight--;
+	count_answered(q);
+	if (io->area)
+		count_area_put(q);
 	xsp_worker_put_io(q->worker, io);
 }
 

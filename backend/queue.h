@@ -87,6 +87,8 @@ struct xsp_queue {
 	uint16_t *free_slots, *done_slots; /* stacks of slot numbers */
 	uint16_t *parked;   /* taken, first come first: they wait for an area */
 	uint32_t n_free, n_done, n_parked, in_flight;
+	uint32_t areas; /* that its requests hold */
+	bool has_claim; /* to XSP_CLAIM_IOS and one area of the worker's */
 	uint16_t barrier;   /* it waits until all before it are done; nothing is taken meanwhile */
 	bool barrier_sent;
 	struct xsp_pages *pages; /* kept mapped; NULL without persistent grants */

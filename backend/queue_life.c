@@ -162,6 +162,8 @@ static int begin(struct xsp_queue *q)
 	};
 	TAILQ_INSERT_TAIL(&w->queues, q, all_link);
 	w->n_queues++;
+	q->has_claim = w->claims_left > 0;
+	w->claims_left -= q->has_claim;
 	/*
 	 * Look at the ring at once, and in case our last notify got lost while nobody held the
 	 * channel's other end, send one: it costs an idle guest one empty wake.
@@ -214,6 +216,7 @@ static void end(struct xsp_queue *q)
 
 	TAILQ_REMOVE(&w->queues, q, all_link);
 	w->n_queues--;
+	w->claims_left += q->has_claim;
 	q->rsp_prod = q->back.ring.rsp_prod_pvt;
 	xsp_worker_set_port(w, q->port, NULL);
 	xenevtchn_unbind(w->xce, (evtchn_port_t)q->port);

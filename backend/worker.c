@@ -108,12 +108,15 @@ static uint8_t *reserve(size_t bytes)
 /* Half of the memory for direct requests, half for indirect ones. */
 static int make_buffers(struct xsp_worker *w, size_t bytes)
 {
-	w->n_ios = (unsigned int)(bytes / 2 / XSP_BOUNCE_BYTES);
-	if (w->n_ios < XSP_VISIT_REQS)
-		w->n_ios = XSP_VISIT_REQS;
-	w->n_areas = (unsigned int)(bytes / 2 / XSP_AREA_BYTES);
-	if (!w->n_areas)
-		w->n_areas = 1;
+	w->n_common_ios = (unsigned int)(bytes / 2 / XSP_BOUNCE_BYTES);
+	if (w->n_common_ios < XSP_VISIT_REQS)
+		w->n_common_ios = XSP_VISIT_REQS;
+	w->n_common_areas = (unsigned int)(bytes / 2 / XSP_AREA_BYTES);
+	if (!w->n_common_areas)
+		w->n_common_areas = 1;
+	w->claims_left = XSP_CLAIMS;
+	w->n_ios = w->n_common_ios + XSP_CLAIMS * XSP_CLAIM_IOS;
+	w->n_areas = w->n_common_areas + XSP_CLAIMS;
 	w->ios = calloc(w->n_ios, sizeof(*w->ios));
 	w->areas = calloc(w->n_areas, sizeof(*w->areas));
 	w->bounce = reserve((size_t)w->n_ios * XSP_BOUNCE_BYTES);

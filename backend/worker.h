@@ -41,6 +41,13 @@ struct xsp_cb {
 #define XSP_AREA_SEGS    256u /* segments of the largest indirect request ... */
 #define XSP_AREA_BYTES   (XSP_AREA_SEGS * XSP_PAGE_SIZE) /* ... and its data: 1 MiB */
 
+/*
+ * So many ios, and one area, belong to each of the first XSP_CLAIMS queues of a worker alone: a disk
+ * that hangs with all the rest in its hands can't stop the others.
+ */
+#define XSP_CLAIM_IOS 4u
+#define XSP_CLAIMS    64u
+
 TAILQ_HEAD(xsp_queue_list, xsp_queue);
 
 /* What an indirect request needs besides its io. */
@@ -76,11 +83,12 @@ struct xsp_worker {
 	struct xsp_io *ios; /* n_ios of them, io i owns bounce[i * XSP_BOUNCE_BYTES] */
 	struct xsp_io *free_io;
 	uint8_t *bounce;
-	unsigned int n_ios;
+	unsigned int n_ios, n_common_ios, common_ios_used; /* common: beyond all claims */
 	struct xsp_area *areas; /* n_areas of them, area i owns area_bounce[i * XSP_AREA_BYTES] */
 	struct xsp_area *free_area;
 	uint8_t *area_bounce;
-	unsigned int n_areas;
+	unsigned int n_areas, n_common_areas, common_areas_used;
+	unsigned int claims_left;
 	xengnttab_grant_copy_segment_t copy[XSP_COPY_SEGS];
 	uint64_t now_ns; /* CLOCK_MONOTONIC at the start of this turn */
 };
