@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static bool connect_plain(struct guest *g)
 {
@@ -258,6 +259,22 @@ void bad_indirect(struct guest *g)
 	still_painted(g, "bad indirect requests");
 	req = indirect(g, XSP_BLK_READ, max, g->ref[63]);
 	refused(g, &req, XSP_BLK_OKAY, "a good one is", 0);
+}
+
+/* A ring full of the largest requests, and no move until somebody kills us. */
+void hold_indirect(struct guest *g)
+{
+	if (!connect_plain(g))
+		return;
+	describe(g, 32);
+	for (unsigned int i = 0; i < g->size; i++) {
+		struct xsp_blk_req req = indirect(g, XSP_BLK_READ, 32, g->ref[63]);
+
+		guest_put(g, &req);
+	}
+	guest_push(g);
+	say("holding");
+	pause();
 }
 
 void bad_discard(struct guest *g)

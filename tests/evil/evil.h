@@ -128,6 +128,7 @@ void toggles(struct guest *g);
 void pages_vanish(struct guest *g);
 void die(struct guest *g);
 void hold(struct guest *g);
+void hold_indirect(struct guest *g);
 
 void idle(struct guest *g);
 void count_errors(struct guest *g);

@@ -48,6 +48,7 @@ static const struct attack {
 	{ "count", count_errors, "nothing bad: 100 each of read, write, flush; counts errors" },
 	{ "read-far", read_far, "nothing bad: the disk's last page, which the image may have lost" },
 	{ "idle", idle, "nothing bad: connected and idle until SIGUSR1, then works" },
+	{ "hold-indirect", hold_indirect, "a full ring of indirect requests, then nothing" },
 	{ "hold", hold, "a full ring, then nothing" },
 };
 #define N_ATTACKS (sizeof(attacks) / sizeof(attacks[0]))

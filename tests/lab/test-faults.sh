@@ -118,6 +118,27 @@ check "and the log says so" grep -q 'still in flight after 2 s' "$daemon_log"
 kill -9 $holder
 wait $holder 2>/dev/null
 forget 1
+
+# --- hung disks that hold all a worker has --------------------------------------------------------
+daemon_start --workers 1 --bounce-mib 1 --drain-seconds 1
+attach_wait 1 "delay,ms=60000:null:64M"
+attach_wait 3 "delay,ms=60000:null:64M"
+guest_start 1 "$B/bin/xsp-evil" 51712 hold >"$T/hold.log"
+holder=$started
+guest_start 3 "$B/bin/xsp-evil" 51712 hold-indirect >"$T/hold3.log"
+holder3=$started
+await 5 grep -q holding "$T/hold.log" || wrong "the hung disk does not connect"
+await 5 grep -q holding "$T/hold3.log" || wrong "the other hung disk does not connect"
+head -c 2M /dev/urandom >"$T/data"
+check "beside hung disks that hold all buffers a guest writes" \
+	guest 2 timeout 20 "$B/bin/xensplit-vbd" write xvda 0 <"$T/data"
+guest 2 timeout 20 "$B/bin/xensplit-vbd" read xvda 0 2M 2>/dev/null | cmp - "$T/data" && ok "and reads it back" || wrong "what it wrote can't be read back"
+kill -9 $holder $holder3
+wait $holder $holder3 2>/dev/null
+kill -TERM "$daemon"
+wait "$daemon"
+forget 1
+forget 3
 daemon_start
 good_begin 2 1
 good_end 2 "after that, with the next daemon"
