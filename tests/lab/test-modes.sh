@@ -8,6 +8,10 @@ set -u
 . "$TOP/tests/lab/vbd.sh"
 lab_up 2
 be=/local/domain/0/backend/vbd/1/51712
+orders="0 2 4" two=2
+# Two workers copy into one page of the guest, one after the other because the guest says so: it is
+# another process, so ThreadSanitizer can't see the order. One queue there, and less of it all.
+case $B in *tsan) orders=0 two=1 ;; esac
 
 stats() { # EXPRESSION over the first device's figures `s`
 	dom 0 xensplit --socket "$lab/xensplitd.sock" stat --json vbd/1/51712 >"$T/stat.json" || fail "stat"
@@ -53,21 +57,21 @@ for persistent in yes no; do
 		echo "== --persistent $persistent --max-indirect $indirect"
 		opts=(--persistent $persistent --max-indirect $indirect)
 		daemon "${opts[@]}"
-		for order in 0 2 4; do
+		for order in $orders; do
 			verify --ring-order $order --time 0.2 --qd 16 --bs 44k --size 8M
-			verify --ring-order $order --time 0.2 --queues 2 --qd 48 --bs 8k --size 8M
-			[ $indirect = 0 ] || verify --ring-order $order --time 0.2 --qd 8 --bs 256k --queues 2
+			verify --ring-order $order --time 0.2 --queues $two --qd 48 --bs 8k --size 8M
+			[ $indirect = 0 ] || verify --ring-order $order --time 0.2 --qd 8 --bs 256k --queues $two
 		done
 		if [ $indirect = 0 ]; then
 			exits 2 dom 1 xensplit-vbd verify xvda --bs 64k --quiet
 			restart_under_load --ring-order 4 --bs 4k --qd 128
-			restart_under_load --bs 4k --queues 2
+			restart_under_load --bs 4k --queues $two
 			exits 0 dom 1 xensplit-vbd info xvda --json | grep '"max_bytes":45056,' || fail "max_bytes"
 			[ "$(stats "s['indirect_requests']")" = 0 ] || fail "indirect requests that were not offered"
 		else
 			verify --time 0.2 --qd 3 --bs 1M
 			restart_under_load --bs 128k --qd 12
-			restart_under_load --bs 64k --qd 40 --queues 2
+			restart_under_load --bs 64k --qd 40 --queues $two
 			exits 2 dom 1 xensplit-vbd verify xvda --bs 64k --no-indirect --quiet
 			[ "$(stats "s['indirect_requests'] > 50")" = True ] || fail "no indirect requests"
 			# odd lengths, from memory that isn't granted
@@ -91,10 +95,11 @@ wait $load || fail "verify: exit $?"
 echo "  $done indirect requests, $calls grant calls in a while"
 [ $calls = 0 ] && [ $done -gt 100 ] || fail "grant calls in steady state"
 
+if [ $two = 2 ]; then
 echo "== queues: as many as asked for and offered; all used, from one frontend to the next"
 exits 0 dom 1 xensplit-vbd info xvda --queues 16 --ring-order 2 --json >"$T/info.json"
 grep -q '"slots":256,.*"queues":2,' "$T/info.json" || fail "$(cat "$T/info.json")"
-dom 1 xensplit-vbd verify xvda --rw randrw --queues 2 --time 8 --quiet --json >"$T/verify.json" &
+dom 1 xensplit-vbd verify xvda --rw randrw --queues $two --time 8 --quiet --json >"$T/verify.json" &
 load=$!
 sleep 1
 dom 0 xenstore-ls -f /local/domain/1/device/vbd/51712 >"$T/keys"
@@ -119,6 +124,7 @@ grep -q 'multi-queue-num-queues = "2"' "$T/keys" && grep -q queue-1/event-channe
 exits 0 dom 1 xensplit-vbd verify xvda --time 0.1 --size 1M --quiet
 dom 0 xenstore-ls -f /local/domain/1/device/vbd/51712 >"$T/keys"
 ! grep queue "$T/keys" || fail "keys of several queues are left"
+fi
 
 echo "== discard"
 head -c 8M /dev/urandom | dom 1 xensplit-vbd write xvda 0
