@@ -98,7 +98,7 @@ static void answered(struct xsp_queue *q, uint16_t number)
 	set_finishing(q);
 }
 
-/* Hand the request to the target: the flush before it, itself, or the flush after it. */
+/* Hand the request to the target: the flush before it if there is one to do, else itself. */
 static void submit(struct xsp_queue *q, struct xsp_io *io)
 {
 	const struct xsp_slot *slot = &q->slots[io->slot];
