@@ -206,6 +206,7 @@ static uint16_t take_one(struct xsp_queue *q, struct xsp_io *io)
 	slot->status = XSP_BLK_OKAY;
 	slot->bytes = 0;
 	slot->op = XSP_IO_READ;
+	slot->drain = false;
 	slot->n_segs = slot->req.nr_segs;
 	io->slot = number;
 	io->queue = q;
@@ -283,8 +284,7 @@ static void plan_io(struct xsp_queue *q, uint16_t number, const struct xsp_blk_p
 	io->niov = 0;
 	io->sync_before = plan->sync_before;
 	io->sync_after = plan->sync_after;
-	if (plan->drain)
-		q->barrier = number;
+	slot->drain = plan->drain;
 }
 
 static void refuse(struct xsp_queue *q, uint16_t number, const char *why)
@@ -360,6 +360,20 @@ static void submit_barrier(struct xsp_queue *q)
 	}
 }
 
+/* To the target, but for a barrier that must wait. Only a request that is good becomes the barrier. */
+static void submit_batch(struct xsp_queue *q, const uint16_t *batch, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++) {
+		const struct xsp_slot *slot = &q->slots[batch[i]];
+
+		if (slot->drain)
+			q->barrier = batch[i];
+		else
+			submit(q, xsp_worker_io(q->worker, slot->io));
+	}
+	submit_barrier(q);
+}
+
 /* The batch of this visit: what was parked before anything new. */
 static int gather(struct xsp_queue *q, uint16_t *batch)
 {
@@ -395,10 +409,7 @@ void xsp_queue_visit(struct xsp_queue *q)
 	n = fetch(q, batch, (unsigned int)taken);
 	n = check(q, batch, n);
 	n = data_in(q, batch, n);
-	for (unsigned int i = 0; i < n; i++)
-		if (batch[i] != q->barrier)
-			submit(q, xsp_worker_io(q->worker, q->slots[batch[i]].io));
-	submit_barrier(q);
+	submit_batch(q, batch, n);
 	if (q->n_parked || xsp_ring_back_pending(&q->back.ring))
 		xsp_queue_set_ready(q); /* at the tail: the others' turn first */
 	else

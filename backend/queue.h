@@ -32,7 +32,8 @@ struct xsp_slot {
 	uint16_t n_segs; /* of data: direct or indirect */
 	uint64_t bytes;  /* of data, once the request is checked */
 	uint8_t op;      /* enum xsp_io_op, once the request is checked */
-	uint8_t pad[7];
+	bool drain;      /* a barrier: alone in flight */
+	uint8_t pad[6];
 };
 static_assert(sizeof(struct xsp_slot) <= 192, "a slot stays small: 512 of them at ring order 4");
 

@@ -79,7 +79,8 @@ same() { [ "$2" -le "$3" ] || { wrong "$1: $3 before, $2 now"; return; }; ok "$1
 same "descriptors, with 4 of slack" "$(fds)" $((fds_before + 4))
 same "pages of the guest mapped" "$(lab_number pages_mapped 1)" "$mapped_before"
 same "event channels of Dom0" "$(lab_number ports 0)" "$ports_before"
-case $B in *release) same "resident KiB, with 8 MiB of slack" "$(rss_kib)" $((rss_before + 8192)) ;; esac
+# The slack: how many of the worker's buffers were ever in use at once is a matter of timing.
+case $B in *release) same "resident KiB, with 16 MiB of slack" "$(rss_kib)" $((rss_before + 16384)) ;; esac
 
 # An event storm while nobody works: what it costs us.
 cpu=$(cpu_ms "$daemon")
