@@ -13,7 +13,6 @@
 
 #include "ring/ring.h"
 
-#define XSP_PAGE_SIZE          4096u /* grants are of this size whatever the guest's page is */
 #define XSP_SECTOR_SIZE        512u  /* unit of sector numbers and of first/last sector */
 #define XSP_BLK_SEGS           11u   /* segments in a direct request */
 #define XSP_BLK_INDIRECT_PAGES 8u    /* descriptor pages in an indirect request */

@@ -1,2 +1,2 @@
 archives += ring
-ring.src := ring/blkif.c
+ring.src := ring/blkif.c ring/netif.c

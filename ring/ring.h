@@ -17,6 +17,8 @@
 
 #include <xsp/env.h>
 
+#define XSP_PAGE_SIZE 4096u /* grants are of this size whatever the guest's page is */
+
 struct xsp_sring {
 	uint32_t req_prod;  /* written by the front half */
 	uint32_t req_event; /* written by the back half: notify me when req_prod passes this */
@@ -110,6 +112,17 @@ static inline int xsp_ring_front_pending(const struct xsp_ring_front *r)
 static inline int xsp_ring_front_sleep(struct xsp_ring_front *r)
 {
 	xsp_store(&r->sring->rsp_event, r->rsp_cons + 1);
+	xsp_mb(); /* rsp_event before reading rsp_prod; pairs with xsp_mb in xsp_ring_back_push */
+	return xsp_ring_front_pending(r);
+}
+
+/**
+ * xsp_ring_front_sleep_after - as xsp_ring_front_sleep, but asks for the event only at the n-th response
+ * @n: 1 .. requests outstanding. For a ring whose answers nobody waits for one by one.
+ */
+static inline int xsp_ring_front_sleep_after(struct xsp_ring_front *r, uint32_t n)
+{
+	xsp_store(&r->sring->rsp_event, r->rsp_cons + n);
 	xsp_mb(); /* rsp_event before reading rsp_prod; pairs with xsp_mb in xsp_ring_back_push */
 	return xsp_ring_front_pending(r);
 }

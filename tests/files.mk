@@ -95,3 +95,8 @@ units += test_target_faults
 test_target_faults.src := tests/unit/test_target_faults.c $(filter backend/target/%,$(xensplitd.src))
 test_target_faults.deps := common
 test_target_faults.pkgs := liburing cmocka
+
+units += test_netwire
+test_netwire.src := tests/unit/test_netwire.c
+test_netwire.deps := ring
+test_netwire.pkgs := cmocka
