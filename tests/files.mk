@@ -100,3 +100,7 @@ units += test_netwire
 test_netwire.src := tests/unit/test_netwire.c
 test_netwire.deps := ring
 test_netwire.pkgs := cmocka
+# backend/net: what is pure
+units += test_headers
+test_headers.src := tests/unit/test_headers.c backend/net/headers.c
+test_headers.pkgs := cmocka

@@ -23,6 +23,7 @@ declare -A src=(
 	[rpc]="backend/rpc.c backend/methods.c common/suggest.c common/devname.c common/hist.c common/utf8.c common/xenbus/fsm.c $log"
 	[target]="backend/target/target.c backend/target/file.c backend/target/null.c backend/target/delay.c backend/target/error.c $log"
 	[pages]="backend/blk/pages.c"
+	[headers]="backend/net/headers.c"
 	[fsm]="common/xenbus/fsm.c"
 	[vbd]="backend/vbd.c backend/vbd_keys.c common/store.c common/mailbox.c common/xenbus/fsm.c $log"
 )
@@ -68,7 +69,7 @@ report() { # NAME PID
 }
 
 failed=0
-[ $# -gt 0 ] || set -- ring pages front rpc target fsm vbd
+[ $# -gt 0 ] || set -- ring pages front rpc target fsm vbd headers
 for n; do build "$n"; done
 while [ $# -gt 0 ]; do # two at a time
 	fuzz "$1" & a=$!
