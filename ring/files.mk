@@ -1,2 +1,3 @@
 archives += ring
 ring.src := ring/blkif.c ring/netif.c
+ring.src += ring/dialect.c

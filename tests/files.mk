@@ -104,3 +104,7 @@ test_netwire.pkgs := cmocka
 units += test_headers
 test_headers.src := tests/unit/test_headers.c backend/net/headers.c
 test_headers.pkgs := cmocka
+units += test_dialect
+test_dialect.src := tests/unit/test_dialect.c
+test_dialect.deps := ring
+test_dialect.pkgs := cmocka
