@@ -58,8 +58,9 @@ void xsp_blkfront_fini(struct xsp_blkfront *q);
 /**
  * xsp_blkfront_add - write one request into the ring; xsp_blkfront_push publishes
  * @op:     XSP_BLK_READ, XSP_BLK_WRITE, XSP_BLK_BARRIER or XSP_BLK_FLUSH
- * @sector: first sector, in units of 512 bytes
- * @segs:   @nr_segs pieces of granted pages (1..XSP_BLK_SEGS; FLUSH and BARRIER: 0 too)
+ * @sector: first sector, and
+ * @segs:   @nr_segs pieces of granted pages (1..XSP_BLK_SEGS; FLUSH and BARRIER: 0 too): in the units
+ *          of the backend, which are 512 bytes but for some dialects (ring/dialect.h)
  * @cookie: handed back with the completion
  *
  * Returns 0, -EBUSY (every slot is in flight; reap first), -EINVAL, or -EPROTO on a broken queue.
@@ -78,7 +79,7 @@ int xsp_blkfront_add(struct xsp_blkfront *q, uint8_t op, uint64_t sector,
 int xsp_blkfront_add_indirect(struct xsp_blkfront *q, uint8_t op, uint64_t sector,
 			      const uint32_t *grefs, unsigned int nr_segs, uint64_t cookie);
 
-/** xsp_blkfront_add_discard - @nr_sectors (of 512 bytes, not 0) may lose their content; as above */
+/** xsp_blkfront_add_discard - @nr_sectors (units as above, not 0) may lose their content; as above */
 int xsp_blkfront_add_discard(struct xsp_blkfront *q, uint64_t sector, uint64_t nr_sectors,
 			     uint64_t cookie);
 

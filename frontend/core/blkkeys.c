@@ -230,6 +230,8 @@ int xsp_blk_keys_from_params(const struct xsp_blk_params *p, struct xsp_key_out 
 	error = put_text(&w, "protocol", "x86_64-abi");
 	if (!error)
 		error = put_number(&w, -1, "feature-persistent", -1, p->persistent);
+	if (!error && p->large_sector)
+		error = put_number(&w, -1, "feature-large-sector-size", -1, 1);
 	if (!error && p->order)
 		error = put_number(&w, -1, "ring-page-order", -1, p->order);
 	if (!error && p->queues > 1)

@@ -11,7 +11,7 @@
 #ifndef XSP_BLKKEYS_H
 #define XSP_BLKKEYS_H
 
-#include "ring/blkif.h"
+#include "ring/dialect.h"
 
 #define XSP_BLK_MAX_QUEUES 16u
 #define XSP_KEY_BYTES      40u
@@ -47,17 +47,12 @@ struct xsp_blk_disk {
 	bool persistent; /* the backend keeps grants mapped */
 };
 
-/* Which unit a backend counts `sectors` in when sector-size isn't 512. */
-enum xsp_blk_units {
-	XSP_BLK_UNITS_512,    /* Xen 4.20's text, Linux, this kit: always 512 */
-	XSP_BLK_UNITS_SECTOR, /* Xen 4.17's text, QEMU: sector-size */
-};
-
 /* What we tell the backend when we publish our rings. */
 struct xsp_blk_params {
 	unsigned int order;  /* of each queue's ring */
 	unsigned int queues; /* 1..XSP_BLK_MAX_QUEUES */
 	bool persistent;     /* we use each page again and again under the same grant */
+	bool large_sector;   /* we count everything in the backend's sector-size (ring/dialect.h) */
 	struct {
 		uint32_t port;                           /* event channel */
 		uint32_t gref[1u << XSP_RING_MAX_ORDER]; /* 1 << order of them */
@@ -79,6 +74,7 @@ int xsp_blk_offer_from_keys(const struct xsp_key *keys, unsigned int n, struct x
 
 /**
  * xsp_blk_disk_from_keys - parse what the disk is
+ * @units: what this backend counts `sectors` in (xsp_blk_dialect_units)
  *
  * Returns 0, -ENOENT (`sectors` is missing), -EINVAL (no number) or -ERANGE; *ret is untouched then.
  */
@@ -87,7 +83,7 @@ int xsp_blk_disk_from_keys(const struct xsp_key *keys, unsigned int n, enum xsp_
 
 /**
  * xsp_blk_keys_from_params - the keys to write, in one transaction with state 3
- * @out: room for @max keys; 4 + queues * (2^order + 1) are enough
+ * @out: room for @max keys; 5 + queues * (2^order + 1) are enough
  *
  * Returns how many, or -EINVAL / -ENOSPC.
  */

@@ -322,13 +322,18 @@ int xsp_disk_open(const char *name, const struct xsp_disk_options *options, stru
 		error = xsp_disk_fail(d, -EINVAL, "ring order %u: 0..4", o->ring_order);
 	else if (o->queues > XSP_BLK_MAX_QUEUES)
 		error = xsp_disk_fail(d, -EINVAL, "%u queues: 1..%u", o->queues, XSP_BLK_MAX_QUEUES);
+	else if (o->dialect && xsp_blk_dialect_parse(o->dialect, &d->dialect))
+		error = xsp_disk_fail(d, -EINVAL, "%.20s: not a dialect (xen, freebsd, qemu, windows, mini-os)",
+				      o->dialect);
 	else
 		error = open_platform(d);
 	if (!error) {
+		d->have_dialect = o->dialect != NULL;
 		d->devid = (uint32_t)devid;
 		d->want_order = o->ring_order;
 		d->want_queues = o->queues ? o->queues : 1;
 		d->no_indirect = o->no_indirect;
+		d->untrusted = o->untrusted;
 		d->timeout_ms = o->timeout_ms ? o->timeout_ms : DEFAULT_TIMEOUT_MS;
 		error = connect_disk(d);
 	}
@@ -375,7 +380,7 @@ void xsp_disk_get_info(const struct xsp_disk *d, struct xsp_disk_info *ret)
 		.size_bytes = d->disk.sectors * XSP_SECTOR_SIZE,
 		.sector_bytes = d->disk.sector_size,
 		.physical_bytes = d->disk.physical_sector_size,
-		.max_bytes = xsp_io_max_segs(d) * XSP_PAGE_SIZE,
+		.max_bytes = d->untrusted ? xsp_io_piece_bytes(d) : xsp_io_max_segs(d) * XSP_PAGE_SIZE,
 		.piece_bytes = xsp_io_piece_bytes(d),
 		.discard_bytes = d->disk.discard ? d->disk.discard_granularity : 0,
 		.slots = d->n_ios,
@@ -390,6 +395,9 @@ void xsp_disk_get_info(const struct xsp_disk *d, struct xsp_disk_info *ret)
 		.backend_persistent = d->disk.persistent,
 		.cdrom = d->disk.cdrom,
 		.removable = d->disk.removable,
+		.trusted = !d->untrusted,
+		.resized = d->resized,
+		.dialect = xsp_blk_dialect_name(d->dialect),
 	};
 }
 

@@ -13,9 +13,14 @@
 #include "common/xenbus/fsm.h"
 #include "frontend/core/blkfront.h"
 #include "frontend/core/blkkeys.h"
+#include "ring/dialect.h"
 #include "frontend/user/xensplit-front.h"
 
-/* Granted data pages: one area; pages of the first part are lent one by one, buffers grow from the end. */
+/*
+ * Granted data pages: one area; pages of the first part are lent one by one, buffers grow from the end.
+ * With a backend that isn't trusted all pages are of the first part, and hold zeros whenever no request
+ * has them.
+ */
 struct xsp_pool {
 	uint8_t *base;
 	uint32_t *gref; /* of each page */
@@ -24,6 +29,8 @@ struct xsp_pool {
 	uint32_t free;  /* the first free one, if n_free */
 	uint32_t n_free;
 	uint32_t lent; /* pages from this one on belong to xsp_disk_buffer */
+	bool zero;     /* see above */
+	struct xsp_private *private; /* what xsp_disk_buffer gives instead: memory of our own */
 };
 
 #define XSP_DISK_MAX_SEGS 256u /* of an indirect request: 1 MiB, and one page of descriptors */
@@ -70,6 +77,9 @@ struct xsp_disk {
 	unsigned int timeout_ms;
 	unsigned int want_order, want_queues;
 	bool no_indirect;
+	bool untrusted; /* the backend sees nothing but the data of requests */
+	bool have_dialect; /* it was said, by option or key; else it is guessed */
+	enum xsp_blk_dialect dialect;
 	/* handshake */
 	enum xsp_xenbus_state me;
 	bool want;      /* false: closing */
@@ -82,6 +92,8 @@ struct xsp_disk {
 	char why[XSP_DISK_WHY_BYTES];
 	struct xsp_blk_offer offer;
 	struct xsp_blk_disk disk;
+	struct xsp_blk_shifts shifts; /* of the backend's units */
+	unsigned int resized;         /* times `sectors` changed while connected */
 	/* rings */
 	struct xsp_disk_queue queue[XSP_BLK_MAX_QUEUES];
 	unsigned int n_queues; /* 0 until the first handshake, then for good */
@@ -107,6 +119,7 @@ enum xsp_xenbus_state xsp_keys_state(struct xsp_disk *d, const char *dir);
 int xsp_keys_set_state(struct xsp_disk *d, enum xsp_xenbus_state state);
 int xsp_keys_offer(struct xsp_disk *d);
 int xsp_keys_disk(struct xsp_disk *d);
+int xsp_keys_resize(struct xsp_disk *d);
 int xsp_keys_publish(struct xsp_disk *d);
 int xsp_keys_owner(struct xsp_disk *d);
 bool xsp_keys_watch_fired(struct xsp_disk *d);
@@ -116,6 +129,10 @@ int xsp_pool_open(struct xsp_disk *d, uint32_t want);
 void xsp_pool_close(struct xsp_disk *d);
 uint32_t xsp_pool_borrow(struct xsp_pool *p); /* n_free > 0 */
 void xsp_pool_return(struct xsp_pool *p, uint32_t page);
+static inline uint8_t *xsp_pool_page(const struct xsp_pool *p, uint32_t page)
+{
+	return p->base + (size_t)page * XSP_PAGE_SIZE;
+}
 
 /* disk.c */
 int xsp_disk_fail(struct xsp_disk *d, int error, const char *fmt, ...)

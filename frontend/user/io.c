@@ -33,13 +33,13 @@ static bool in_pool(const struct xsp_pool *p, const uint8_t *buf)
 }
 
 /* Segments straight over a buffer of xsp_disk_buffer. Returns how many, or -EINVAL. */
-static int direct(const struct xsp_pool *p, const uint8_t *buf, uint32_t bytes, struct xsp_blk_seg *seg,
-		  uint32_t max)
+static int direct(const struct xsp_pool *p, const uint8_t *buf, uint32_t bytes, uint32_t unit,
+		  struct xsp_blk_seg *seg, uint32_t max)
 {
 	size_t at = (size_t)(buf - p->base), end = at + bytes;
 	int n = 0;
 
-	if (at % XSP_SECTOR_SIZE || at < (size_t)p->lent * XSP_PAGE_SIZE ||
+	if (at % unit || at < (size_t)p->lent * XSP_PAGE_SIZE ||
 	    end > (size_t)p->pages * XSP_PAGE_SIZE)
 		return -EINVAL;
 	while (at < end) {
@@ -51,8 +51,8 @@ static int direct(const struct xsp_pool *p, const uint8_t *buf, uint32_t bytes, 
 			return -EINVAL;
 		seg[n++] = (struct xsp_blk_seg){
 			.gref = p->gref[at / XSP_PAGE_SIZE],
-			.first = (uint8_t)(in_page / XSP_SECTOR_SIZE),
-			.last = (uint8_t)((in_page + some) / XSP_SECTOR_SIZE - 1),
+			.first = (uint8_t)(in_page / unit),
+			.last = (uint8_t)((in_page + some) / unit - 1),
 		};
 		at += some;
 	}
@@ -60,7 +60,7 @@ static int direct(const struct xsp_pool *p, const uint8_t *buf, uint32_t bytes, 
 }
 
 /* Segments over pages borrowed from the pool; a write is copied there. */
-static int bounced(struct xsp_pool *p, struct xsp_io *io, struct xsp_blk_seg *seg)
+static int bounced(struct xsp_pool *p, struct xsp_io *io, uint32_t unit, struct xsp_blk_seg *seg)
 {
 	uint32_t pages = (io->bytes + XSP_PAGE_SIZE - 1) / XSP_PAGE_SIZE;
 	uint32_t *link = &io->page;
@@ -74,11 +74,11 @@ static int bounced(struct xsp_pool *p, struct xsp_io *io, struct xsp_blk_seg *se
 		if (some > XSP_PAGE_SIZE)
 			some = XSP_PAGE_SIZE;
 		if (io->op != XSP_DISK_READ)
-			memcpy(p->base + (size_t)page * XSP_PAGE_SIZE,
+			memcpy(xsp_pool_page(p, page),
 			       (const uint8_t *)io->buf + (size_t)i * XSP_PAGE_SIZE, some);
 		seg[i] = (struct xsp_blk_seg){
 			.gref = p->gref[page],
-			.last = (uint8_t)(some / XSP_SECTOR_SIZE - 1),
+			.last = (uint8_t)(some / unit - 1),
 		};
 	}
 	io->n_pages = (uint16_t)pages;
@@ -162,8 +162,10 @@ static int check(const struct xsp_disk *d, enum xsp_disk_op op, const void *buf,
 static int segments(struct xsp_disk *d, struct xsp_io *io, struct xsp_blk_seg *seg)
 {
 	uint32_t max = io->op == XSP_DISK_BARRIER ? XSP_BLK_SEGS : xsp_io_max_segs(d);
+	uint32_t unit = XSP_SECTOR_SIZE << d->shifts.segment;
 	struct xsp_pool *p = &d->pool;
-	int n = in_pool(p, io->buf) ? direct(p, io->buf, io->bytes, seg, max) : bounced(p, io, seg);
+	int n = in_pool(p, io->buf) ? direct(p, io->buf, io->bytes, unit, seg, max) :
+				      bounced(p, io, unit, seg);
 
 	if (n <= (int)XSP_BLK_SEGS)
 		return n;
@@ -173,7 +175,7 @@ static int segments(struct xsp_disk *d, struct xsp_io *io, struct xsp_blk_seg *s
 	}
 	io->desc = xsp_pool_borrow(p);
 	io->indirect = true;
-	memcpy(p->base + (size_t)io->desc * XSP_PAGE_SIZE, seg, (size_t)n * sizeof(*seg));
+	memcpy(xsp_pool_page(p, io->desc), seg, (size_t)n * sizeof(*seg));
 	return n;
 }
 
@@ -186,7 +188,7 @@ static struct xsp_disk_queue *queue_with_room(struct xsp_disk *d)
 }
 
 /* Into a ring. */
-static int add(struct xsp_disk *d, struct xsp_io *io, uint64_t offset, uint64_t sectors,
+static int add(struct xsp_disk *d, struct xsp_io *io, uint64_t offset, uint64_t bytes,
 	       const struct xsp_blk_seg *seg, unsigned int n)
 {
 	static const uint8_t wire_op[] = {
@@ -194,12 +196,13 @@ static int add(struct xsp_disk *d, struct xsp_io *io, uint64_t offset, uint64_t 
 		[XSP_DISK_FLUSH] = XSP_BLK_FLUSH,     [XSP_DISK_DISCARD] = XSP_BLK_DISCARD,
 		[XSP_DISK_BARRIER] = XSP_BLK_BARRIER,
 	};
-	uint64_t cookie = (uint64_t)(io - d->ios), sector = offset / XSP_SECTOR_SIZE;
+	uint64_t unit = XSP_SECTOR_SIZE << d->shifts.number;
+	uint64_t cookie = (uint64_t)(io - d->ios), sector = offset / unit;
 	struct xsp_blkfront *q = &queue_with_room(d)->q;
 	uint8_t op = wire_op[io->op];
 
 	if (op == XSP_BLK_DISCARD)
-		return xsp_blkfront_add_discard(q, sector, sectors, cookie);
+		return xsp_blkfront_add_discard(q, sector, bytes / unit, cookie);
 	if (io->indirect)
 		return xsp_blkfront_add_indirect(q, op, sector, &d->pool.gref[io->desc], n, cookie);
 	return xsp_blkfront_add(q, op, n ? sector : 0, seg, n, cookie);
@@ -228,7 +231,7 @@ int xsp_disk_submit(struct xsp_disk *d, enum xsp_disk_op op, void *buf, size_t b
 			return n;
 	}
 	d->free_io = io->next;
-	n = add(d, io, offset, bytes / XSP_SECTOR_SIZE, seg, (unsigned int)n);
+	n = add(d, io, offset, bytes, seg, (unsigned int)n);
 	if (n) {
 		put_back(d, io);
 		return n;
@@ -270,8 +273,7 @@ static void finish(struct xsp_disk *d, const struct xsp_blkfront_done *from, str
 			uint32_t some = io->bytes - i * XSP_PAGE_SIZE;
 
 			memcpy((uint8_t *)io->buf + (size_t)i * XSP_PAGE_SIZE,
-			       d->pool.base + (size_t)page * XSP_PAGE_SIZE,
-			       some < XSP_PAGE_SIZE ? some : XSP_PAGE_SIZE);
+			       xsp_pool_page(&d->pool, page), some < XSP_PAGE_SIZE ? some : XSP_PAGE_SIZE);
 		}
 	put_back(d, io);
 }
@@ -353,7 +355,7 @@ static void store_changed(struct xsp_disk *d)
 		return;
 	xsp_disk_advance(d);
 	if (d->me == XSP_XB_CONNECTED && d->connected)
-		xsp_keys_disk(d); /* a backend that was resized writes its state anew */
+		xsp_keys_resize(d); /* a backend that was resized writes its state anew */
 }
 
 static void look_at_fds(struct xsp_disk *d)

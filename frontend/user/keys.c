@@ -41,6 +41,29 @@ int xsp_keys_set_state(struct xsp_disk *d, enum xsp_xenbus_state state)
 	return write_state(d, XBT_NULL, state);
 }
 
+/*
+ * What the toolstack says about the backend, and how it counts (ring/dialect.h). Both directories are
+ * written by toolstacks; the first word is the program's own.
+ */
+static int read_nature(struct xsp_disk *d)
+{
+	char *s = xsp_store_read(&d->store, XBT_NULL, "%s/trusted", d->front);
+	int error = 0;
+
+	if (s && !strcmp(s, "0"))
+		d->untrusted = true;
+	free(s);
+	if (d->have_dialect)
+		return 0;
+	d->dialect = xsp_blk_dialect_of_backend(d->back);
+	s = xsp_store_read(&d->store, XBT_NULL, "%s/xensplit-dialect", d->front);
+	if (s && xsp_blk_dialect_parse(s, &d->dialect))
+		error = xsp_disk_fail(d, -EINVAL, "vbd %u: xensplit-dialect '%.20s' in the store is none",
+				      d->devid, s);
+	free(s);
+	return error;
+}
+
 /* Finds the device's two directories and the backend's domain. 0 or what xsp_disk_open returns. */
 int xsp_keys_find(struct xsp_disk *d)
 {
@@ -57,7 +80,7 @@ int xsp_keys_find(struct xsp_disk *d)
 	if (error || d->backend_domid > MAX_DOMID)
 		return xsp_disk_fail(d, -ENODEV, "vbd %u: backend-id in the store is no domain id",
 				     d->devid);
-	return 0;
+	return read_nature(d);
 }
 
 /*
@@ -113,18 +136,49 @@ int xsp_keys_offer(struct xsp_disk *d)
 		     : 0;
 }
 
-int xsp_keys_disk(struct xsp_disk *d)
+/* What the disk is, as its backend says now. */
+static int get_disk(struct xsp_disk *d, struct xsp_blk_disk *ret)
 {
 	struct xsp_key keys[MAX_KEYS] = { { NULL, NULL } };
 	char *values[MAX_KEYS];
 	unsigned int n = get_keys(d, xsp_blk_disk_keys, xsp_blk_disk_keys_count, keys, values);
 	const char *bad = NULL;
-	int error = xsp_blk_disk_from_keys(keys, n, XSP_BLK_UNITS_512, &d->disk, &bad);
+	int error = xsp_blk_disk_from_keys(keys, n, xsp_blk_dialect_units(d->dialect), ret, &bad);
 
 	free_keys(values, n);
 	return error ? xsp_disk_fail(d, -EPROTO, "vbd %u: the backend's %s is %s", d->devid, bad,
 				     error == -ENOENT ? "missing" : "not a number in range")
 		     : 0;
+}
+
+/* At connect. What is under way on a queue that is restarted is counted in the old units. */
+int xsp_keys_disk(struct xsp_disk *d)
+{
+	struct xsp_blk_disk disk;
+	int error = get_disk(d, &disk);
+
+	if (error)
+		return error;
+	if (d->disk.sector_size && d->disk.sector_size != disk.sector_size)
+		return xsp_disk_fail(d, -EPROTO, "vbd %u: the backend started over with sectors of %u, not %u",
+				     d->devid, disk.sector_size, d->disk.sector_size);
+	d->resized += d->disk.sector_size && d->disk.sectors != disk.sectors;
+	d->disk = disk;
+	d->shifts = xsp_blk_dialect_shifts(d->dialect, disk.sector_size);
+	return 0;
+}
+
+/* While connected only the size may change: all else has been relied on. */
+int xsp_keys_resize(struct xsp_disk *d)
+{
+	struct xsp_blk_disk disk;
+	int error = get_disk(d, &disk);
+
+	if (error || disk.sectors == d->disk.sectors)
+		return error;
+	d->disk.sectors = disk.sectors;
+	d->resized++;
+	return 0;
 }
 
 /* --- who has the device open ------------------------------------------------------------------- */
@@ -180,7 +234,7 @@ int xsp_keys_owner(struct xsp_disk *d)
 
 struct publication {
 	struct xsp_disk *d;
-	struct xsp_key_out keys[4 + XSP_BLK_MAX_QUEUES * (1 + (1u << XSP_RING_MAX_ORDER))];
+	struct xsp_key_out keys[5 + XSP_BLK_MAX_QUEUES * (1 + (1u << XSP_RING_MAX_ORDER))];
 	int n;
 };
 
@@ -219,6 +273,9 @@ static int publish(struct xsp_store *s, xs_transaction_t t, void *arg)
 	snprintf(path, sizeof(path), "%s/%s", d->front, d->order ? "ring-ref" : "ring-page-order");
 	if (!error)
 		error = xsp_store_rm(s, t, path);
+	snprintf(path, sizeof(path), "%s/feature-large-sector-size", d->front);
+	if (!error)
+		error = xsp_store_rm(s, t, path);
 	for (int i = 0; i < p->n && !error; i++)
 		error = put(d, t, p->keys[i].key, p->keys[i].value);
 	snprintf(owner, sizeof(owner), "%ld %llu", (long)getpid(), started(getpid()));
@@ -234,6 +291,7 @@ int xsp_keys_publish(struct xsp_disk *d)
 		.order = d->order,
 		.queues = d->n_queues,
 		.persistent = true, /* every page keeps its grant until close */
+		.large_sector = d->dialect == XSP_DIALECT_QEMU || d->dialect == XSP_DIALECT_WINDOWS,
 	};
 	struct publication p = { .d = d };
 	int error;

@@ -23,6 +23,10 @@
  * disk with -EPROTO; what it says about the disk is checked. It can see and change every page of the
  * pool at any time; data is copied out after its answer.
  *
+ * With the option `untrusted`, or the key trusted=0 that a toolstack writes beside the device, the
+ * backend gets nothing but the data of requests: all data is copied, once each way; a page of the pool
+ * holds zeros but for the data of the request that has it (XSA-403).
+ *
  * While the backend's daemon is restarted requests only take longer. When the backend closes the
  * device, requests under way are waited for, later ones fail with -ENODEV.
  */
@@ -55,6 +59,10 @@ struct xsp_disk_options {
 	unsigned int timeout_ms; /* for the backend in open and close; 0: 10000 */
 	unsigned int queues;     /* 1..16, each a ring; fewer if the backend can't; 0: 1 */
 	bool no_indirect;        /* only direct requests: max_bytes is 44 KiB */
+	bool untrusted;          /* as if the toolstack said trusted=0 */
+	const char *dialect;     /* how the backend counts sectors if they aren't of 512 bytes: "xen",
+				    "freebsd", "qemu", "windows", "mini-os"; NULL: the key
+				    xensplit-dialect, or qemu for a qdisk, else xen */
 };
 
 struct xsp_disk_info {
@@ -75,6 +83,9 @@ struct xsp_disk_info {
 	bool can_discard;
 	bool backend_persistent; /* it keeps the pages mapped */
 	bool cdrom, removable;
+	bool trusted;        /* false: see `untrusted` */
+	uint32_t resized;    /* times size_bytes changed while it was open */
+	const char *dialect; /* as above; static */
 };
 
 struct xsp_disk_done {
@@ -114,7 +125,13 @@ int xsp_disk_open(const char *name, const struct xsp_disk_options *options, stru
  */
 int xsp_disk_close(struct xsp_disk *disk);
 
-/** xsp_disk_info - what the disk is; the size may change while it is open. Never fails. */
+/**
+ * xsp_disk_get_info - what the disk is. Never fails.
+ *
+ * The backend may change the size while the disk is open: the fd becomes readable, xsp_disk_process
+ * takes note, `resized` counts. Requests beyond a new end fail. A removable disk without a medium has
+ * size 0.
+ */
 void xsp_disk_get_info(const struct xsp_disk *disk, struct xsp_disk_info *ret);
 
 /**
@@ -154,7 +171,8 @@ int xsp_disk_discard(struct xsp_disk *disk, uint64_t offset, uint64_t bytes);
  * @bytes: rounded up to whole pages
  *
  * Page-aligned, in the pool; given back by xsp_disk_close only. NULL: the pool has no room left (at
- * least eleven pages stay for requests on other memory).
+ * least eleven pages stay for requests on other memory). With a backend that isn't trusted it is
+ * memory of your own, which is copied.
  */
 void *xsp_disk_buffer(struct xsp_disk *disk, size_t bytes);
 

@@ -5,6 +5,10 @@
  *
  *     test-backend DOMID DEVID MODE
  *
+ * Besides the lies: `scan` looks at every granted page for bytes that are none of its business (2: it
+ * found some); `dialect-NAME` is honest with sectors of 4096 bytes, counted as NAME does; `resize`
+ * changes the size five times a second.
+ *
  * Ends with 0 when the frontend has closed the device, or after the lie when it must end by itself.
  */
 #include <err.h>
@@ -13,13 +17,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <xenevtchn.h>
 #include <xengnttab.h>
 #include <xenstore.h>
 
-#include "ring/blkif.h"
+#include "ring/dialect.h"
 
 #define DISK_BYTES (1u << 20)
 
@@ -35,6 +40,8 @@ static void *ring;
 static unsigned int pages;
 static int port = -1;
 static unsigned long taken;
+static uint32_t sector_size = 512;
+static struct xsp_blk_shifts shifts; /* of the units we count in */
 
 static bool is(const char *name)
 {
@@ -110,17 +117,23 @@ static void drop_ring(void)
 
 static void publish(void)
 {
-	put("sector-size", is("bad-sector-size") ? "777" : "512");
+	char text[24];
+
+	snprintf(text, sizeof(text), "%u", sector_size);
+	put("sector-size", is("bad-sector-size") ? "777" : text);
 	put("info", "0");
 	put("feature-flush-cache", "1");
+	snprintf(text, sizeof(text), "%u", DISK_BYTES >> (9 + shifts.size));
 	if (!is("no-sectors"))
-		put("sectors", is("bad-sectors") ? "99999999999999999999" : is("sectors-text") ? "many" : "2048");
+		put("sectors", is("bad-sectors") ? "99999999999999999999" : is("sectors-text") ? "many" : text);
 	put("state", "4");
 }
 
 static void come_up(void)
 {
 	put("max-ring-page-order", "4");
+	if (is("scan") || !strncmp(mode, "dialect-", 8))
+		put("feature-max-indirect-segments", "64");
 	put("state", "2");
 	wait_front(3, 4);
 	map_ring();
@@ -129,26 +142,78 @@ static void come_up(void)
 
 /* --- requests ---------------------------------------------------------------------------------- */
 
+static bool get_page(uint32_t gref, void *page)
+{
+	xengnttab_grant_copy_segment_t c = { .len = 4096, .flags = GNTCOPY_source_gref };
+
+	c.source.foreign.ref = gref;
+	c.source.foreign.domid = (uint16_t)domid;
+	c.dest.virt = page;
+	return !xengnttab_grant_copy(gnttab, 1, &c) && !c.status;
+}
+
+/* Every page that a request ever named, for a last look when none is under way. */
+static uint32_t seen[4096];
+static unsigned int n_seen;
+static unsigned long stale;
+
+static void see(uint32_t gref)
+{
+	for (unsigned int i = 0; i < n_seen; i++)
+		if (seen[i] == gref)
+			return;
+	if (n_seen < sizeof(seen) / sizeof(seen[0]))
+		seen[n_seen++] = gref;
+}
+
+/* Anything but zeros outside of from..to is not ours to see. */
+static void scan(uint32_t gref, uint32_t from, uint32_t to)
+{
+	uint8_t page[4096];
+
+	if (!get_page(gref, page))
+		errx(1, "grant %u can't be read", gref);
+	for (uint32_t i = 0; i < sizeof(page); i++)
+		stale += page[i] && (i < from || i >= to);
+	see(gref);
+}
+
 static int16_t move(const struct xsp_blk_req *q)
 {
-	uint64_t at = q->sector * 512;
+	uint64_t at = q->sector << (9 + shifts.number);
+	struct xsp_blk_seg page[512];
+	const struct xsp_blk_seg *seg = q->seg;
+	unsigned int n = q->nr_segs < XSP_BLK_SEGS ? q->nr_segs : XSP_BLK_SEGS, unit = 512u << shifts.segment;
+	uint8_t op = q->op;
 
-	for (unsigned int i = 0; i < q->nr_segs && i < XSP_BLK_SEGS; i++) {
-		const struct xsp_blk_seg *s = &q->seg[i];
-		uint32_t bytes = (s->last - s->first + 1u) * 512;
+	if (op == XSP_BLK_INDIRECT) {
+		op = q->nr_segs;
+		n = q->handle;
+		seg = page;
+		if (n > 64 || !get_page(q->indirect.gref[0], page))
+			return XSP_BLK_ERROR;
+		if (is("scan"))
+			scan(q->indirect.gref[0], 0, n * sizeof(page[0]));
+	}
+	for (unsigned int i = 0; i < n; i++) {
+		const struct xsp_blk_seg *s = &seg[i];
+		uint32_t bytes = (s->last - s->first + 1u) * unit, from = s->first * unit;
 		xengnttab_grant_copy_segment_t c = { .len = (uint16_t)bytes };
 
-		if (s->last > 7 || s->first > s->last || at + bytes > DISK_BYTES)
+		if (s->last >= 4096 / unit || s->first > s->last || at + bytes > DISK_BYTES ||
+		    (at | bytes) & (sector_size - 1))
 			return XSP_BLK_ERROR;
-		if (q->op == XSP_BLK_READ) {
+		if (is("scan"))
+			scan(s->gref, from, op == XSP_BLK_READ ? from : from + bytes);
+		if (op == XSP_BLK_READ) {
 			c.source.virt = disk + at;
 			c.dest.foreign.ref = s->gref;
-			c.dest.foreign.offset = (uint16_t)(s->first * 512);
+			c.dest.foreign.offset = (uint16_t)from;
 			c.dest.foreign.domid = (uint16_t)domid;
 			c.flags = GNTCOPY_dest_gref;
 		} else {
 			c.source.foreign.ref = s->gref;
-			c.source.foreign.offset = (uint16_t)(s->first * 512);
+			c.source.foreign.offset = (uint16_t)from;
 			c.source.foreign.domid = (uint16_t)domid;
 			c.dest.virt = disk + at;
 			c.flags = GNTCOPY_source_gref;
@@ -158,6 +223,12 @@ static int16_t move(const struct xsp_blk_req *q)
 		at += bytes;
 	}
 	return XSP_BLK_OKAY;
+}
+
+/* An indirect request is answered with the operation inside it. */
+static uint8_t op_of(const struct xsp_blk_req *q)
+{
+	return q->op == XSP_BLK_INDIRECT ? q->nr_segs : q->op;
 }
 
 static void answer(uint64_t id, uint8_t op, int16_t status)
@@ -196,7 +267,7 @@ static bool serve(const struct xsp_blk_req *q)
 	} else if (lie && is("start-over") && taken < 1000) {
 		return false;
 	} else {
-		answer(q->id, q->op, move(q));
+		answer(q->id, op_of(q), move(q));
 	}
 	return true;
 }
@@ -210,6 +281,23 @@ static void notify(void)
 		return;
 	for (int i = is("storm") ? 2000 : 1; i; i--)
 		xenevtchn_notify(evtchn, (evtchn_port_t)port);
+}
+
+static void resize(void)
+{
+	static const char *const sizes[] = { "2048", "1024", "4096", "8", "0" };
+	static unsigned int n;
+	static time_t last_ds;
+	struct timespec t;
+	time_t ds;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	ds = t.tv_sec * 5 + t.tv_nsec / 200000000;
+	if (ds == last_ds)
+		return;
+	last_ds = ds;
+	put("sectors", sizes[n++ % 5]);
+	put("state", "4");
 }
 
 /* Serves until the frontend closes (true) or the mode has done its deed (false). */
@@ -232,6 +320,8 @@ static bool serve_all(void)
 		}
 		if (xsp_ring_back_push(&back.ring))
 			notify();
+		if (is("resize") && get(fe, "state", 0) == 4)
+			resize();
 		if (poll(&p, 1, got ? 0 : 10) == 1)
 			xenevtchn_unmask(evtchn, (evtchn_port_t)xenevtchn_pending(evtchn));
 		if (!got && get(fe, "state", 0) >= 5)
@@ -246,6 +336,14 @@ int main(int argc, char **argv)
 	domid = (unsigned int)atoi(argv[1]);
 	devid = (unsigned int)atoi(argv[2]);
 	mode = argv[3];
+	if (!strncmp(mode, "dialect-", 8)) {
+		enum xsp_blk_dialect dialect;
+
+		if (xsp_blk_dialect_parse(mode + 8, &dialect))
+			errx(2, "%s: no such dialect", mode + 8);
+		sector_size = 4096;
+		shifts = xsp_blk_dialect_shifts(dialect, sector_size);
+	}
 	snprintf(be, sizeof(be), "/local/domain/0/backend/vbd/%u/%u", domid, devid);
 	snprintf(fe, sizeof(fe), "/local/domain/%u/device/vbd/%u", domid, devid);
 	xs = xs_open(0);
@@ -275,10 +373,17 @@ int main(int argc, char **argv)
 	}
 	if (is("vanish"))
 		return 0;
+	if (is("scan")) { /* nothing is under way, all is still granted: nothing may be left to see */
+		unsigned int n = n_seen;
+
+		for (unsigned int i = 0; i < n; i++)
+			scan(seen[i], 0, 0);
+		printf("scanned %lu requests, %u pages: %lu bytes were none of our business\n", taken, n, stale);
+	}
 	if (!is("eject"))
 		put("state", get(fe, "state", 0) == 6 ? "6" : "5");
 	wait_front(6, 6);
 	drop_ring();
 	put("state", "6");
-	return 0;
+	return stale ? 2 : 0;
 }

@@ -44,10 +44,27 @@ static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t room; /* completions were taken: submit again */
 	unsigned int waiting_for_room;
+	uint32_t resized; /* changes of the size that were told */
 	bool said_dead;
 } x = { .lock = PTHREAD_MUTEX_INITIALIZER, .room = PTHREAD_COND_INITIALIZER, .stop_fd = -1 };
 
 /* --- completions ------------------------------------------------------------------------------- */
+
+/*
+ * NBD has no word for a size that changes: clients that connect from now on see it, those that are
+ * connected go on with the old one and get errors beyond a new end.
+ */
+static void tell_size(void)
+{
+	struct xsp_disk_info info;
+
+	xsp_disk_get_info(x.disk, &info);
+	if (info.resized == x.resized)
+		return;
+	x.resized = info.resized;
+	nbdkit_debug("%s: the backend changed the size to %llu bytes", x.dev,
+		     (unsigned long long)info.size_bytes);
+}
 
 /* Takes what there is, lock held. False when there was nothing. */
 static bool take_completions(void)
@@ -63,6 +80,7 @@ static bool take_completions(void)
 		if (!--c->left)
 			pthread_cond_signal(&c->done);
 	}
+	tell_size();
 	if (x.waiting_for_room && (n || !xsp_disk_in_flight(x.disk)))
 		pthread_cond_broadcast(&x.room);
 	return n > 0;
@@ -264,6 +282,14 @@ static int xensplit_config(const char *key, const char *value)
 			return -1;
 		}
 		x.options.timeout_ms = v * 1000;
+	} else if (!strcmp(key, "untrusted")) {
+		int yes = nbdkit_parse_bool(value);
+
+		if (yes < 0)
+			return -1;
+		x.options.untrusted = yes;
+	} else if (!strcmp(key, "dialect")) {
+		x.options.dialect = value; /* xsp_disk_open knows which there are */
 	} else {
 		nbdkit_error("unknown parameter '%s'", key);
 		return -1;
@@ -324,7 +350,9 @@ static struct nbdkit_plugin plugin = {
 	.config_help = "dev=<DEVICE>       (required) the PV disk: xvda, xvdb1, 51712\n"
 		       "ring-order=<0..4>  a ring of 32 << N requests, if the backend can (0)\n"
 		       "queues=<1..16>     each with a ring of its own, if the backend can (1)\n"
-		       "timeout=<SECONDS>  for the backend to connect (10)",
+		       "timeout=<SECONDS>  for the backend to connect (10)\n"
+		       "untrusted=<BOOL>   the backend sees nothing but the data of requests\n"
+		       "dialect=<NAME>     how the backend counts sectors: xen, freebsd, qemu, windows, mini-os",
 	.after_fork = xensplit_after_fork,
 	.cleanup = xensplit_cleanup,
 	.open = xensplit_open,

@@ -19,13 +19,17 @@ static const char help[] =
 	"  write DEV OFFSET         from standard input, then flush\n"
 	"  flush DEV                everything written is on the medium\n"
 	"  discard DEV OFFSET LENGTH  this range is not needed any more\n"
+	"  watch DEV                its size now, and again each time it changes\n"
 	"  verify DEV               write, read back and compare, under load; overwrites the disk\n"
 	"\n"
-	"  --json                   list, info and verify: one line of JSON\n"
+	"  --json                   list, info, watch and verify: lines of JSON\n"
 	"  --timeout SECONDS        for the backend to connect (10)\n"
 	"  --ring-order N           0..4: a ring of 32 << N requests, if the backend can (0)\n"
 	"  --queues N               1..16, each with a ring of its own, if the backend can (1)\n"
 	"  --no-indirect            only direct requests, of 44K at most\n"
+	"  --untrusted              the backend sees nothing but the data of requests (as trusted=0)\n"
+	"  --dialect NAME           how the backend counts sectors larger than 512 bytes: xen, freebsd,\n"
+	"                           qemu, windows, mini-os (the key xensplit-dialect, else by its kind)\n"
 	"verify:\n"
 	"  --rw MODE                verify (fill, mixed load, read back: the default), read, write,\n"
 	"                           randread, randwrite, randrw\n"
@@ -33,7 +37,7 @@ static const char help[] =
 	"  --qd N                   requests under way (32, or the ring's size)\n"
 	"  --size BYTES             of the region (the whole disk; 256M at most without --size)\n"
 	"  --offset BYTES           where it starts (0)\n"
-	"  --time SECONDS           of the load phase (5)\n"
+	"  --time SECONDS           of the load phase (5); of watch (until the disk is closed)\n"
 	"  --write-percent N        in mixed phases (50)\n"
 	"  --flush-every N          flush after N writes (0: only at the end)\n"
 	"  --barrier                barriers instead of these flushes\n"
@@ -45,6 +49,7 @@ static const char help[] =
 	"  xensplit-vbd verify xvda --rw randread --qd 128 --ring-order 2 --json\n"
 	"  xensplit-vbd read xvda 0 512 | hexdump -C\n"
 	"  xensplit-vbd write xvdb 0 < disk.img\n"
+	"  xensplit-vbd watch xvda --json\n"
 	"\n"
 	"Exit: 0 ok, 1 failed or wrong data, 2 usage, 3 no such device, 4 no Xen here (store, event\n"
 	"channels or grants can't be opened), 5 the backend did not answer.\n";
@@ -52,7 +57,7 @@ static const char help[] =
 struct args {
 	struct xsp_disk_options disk;
 	struct vbd_load load;
-	bool have_qd;
+	bool have_qd, have_time;
 };
 
 static int usage(const char *what, const char *wrong)
@@ -152,6 +157,7 @@ static bool option(struct args *a, int c, const char *arg)
 		break;
 	case 't':
 		good = parse_seconds(arg, 1e7, &a->load.seconds);
+		a->have_time = true;
 		break;
 	case 'w':
 		good = parse_uint(arg, 100, &v);
@@ -170,6 +176,12 @@ static bool option(struct args *a, int c, const char *arg)
 		break;
 	case 'I':
 		a->disk.no_indirect = true;
+		break;
+	case 'U':
+		a->disk.untrusted = true;
+		break;
+	case 'D':
+		a->disk.dialect = arg;
 		break;
 	case 'S':
 		good = parse_size(arg, &a->load.seed);
@@ -197,6 +209,8 @@ static const struct option options[] = {
 	{ "queues", required_argument, NULL, 'Q' },
 	{ "no-indirect", no_argument, NULL, 'I' },
 	{ "seed", required_argument, NULL, 'S' },
+	{ "untrusted", no_argument, NULL, 'U' },
+	{ "dialect", required_argument, NULL, 'D' },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -211,29 +225,32 @@ static int info(struct xsp_disk *disk, const struct args *a)
 		printf("{\"device\":\"%s\",\"devid\":%u,\"size_bytes\":%" PRIu64 ",\"sector_bytes\":%u,"
 		       "\"physical_bytes\":%u,\"max_bytes\":%u,\"slots\":%u,\"pool_pages\":%u,"
 		       "\"backend_domid\":%u,\"read_only\":%s,\"can_flush\":%s,\"cdrom\":%s,\"removable\":%s,"
-		       "\"queues\":%u,\"discard_bytes\":%u,\"can_barrier\":%s,\"backend_persistent\":%s}\n",
+		       "\"queues\":%u,\"discard_bytes\":%u,\"can_barrier\":%s,\"backend_persistent\":%s,"
+		       "\"trusted\":%s,\"dialect\":\"%s\"}\n",
 		       a->load.dev, i.devid, i.size_bytes, i.sector_bytes, i.physical_bytes, i.max_bytes,
 		       i.slots, i.pool_pages, i.backend_domid, i.read_only ? "true" : "false",
 		       i.can_flush ? "true" : "false", i.cdrom ? "true" : "false",
 		       i.removable ? "true" : "false", i.queues, i.discard_bytes,
 		       i.can_barrier ? "true" : "false",
-		       i.backend_persistent ? "true" : "false");
+		       i.backend_persistent ? "true" : "false", i.trusted ? "true" : "false", i.dialect);
 	else
 		printf("device     %s (vbd %u), served by domain %u\n"
 		       "size       %" PRIu64 " bytes (%.1f MiB)\n"
-		       "sectors    %u bytes, physical %u\n"
+		       "sectors    %u bytes, physical %u%s%s\n"
 		       "access     %s%s%s\n"
 		       "flush      %s%s\n"
 		       "discard    %s\n"
 		       "ring       %u requests of up to %u bytes, %u %s\n"
-		       "granted    %u data pages%s\n",
+		       "granted    %u data pages%s%s\n",
 		       a->load.dev, i.devid, i.backend_domid, i.size_bytes,
 		       (double)i.size_bytes / (1 << 20), i.sector_bytes, i.physical_bytes,
-		       i.read_only ? "read-only" : "read-write", i.cdrom ? ", cdrom" : "",
+		       strcmp(i.dialect, "xen") ? ", counted as by " : "",
+		       strcmp(i.dialect, "xen") ? i.dialect : "", i.read_only ? "read-only" : "read-write", i.cdrom ? ", cdrom" : "",
 		       i.removable ? ", removable" : "", i.can_flush ? "yes" : "no", i.can_barrier ? ", barrier" : "",
 		       i.can_discard ? "yes" : "no", i.slots, i.max_bytes,
 		       i.queues, i.queues == 1 ? "queue" : "queues", i.pool_pages,
-		       i.backend_persistent ? ", which the backend keeps mapped" : "");
+		       i.backend_persistent ? ", which the backend keeps mapped" : "",
+		       i.trusted ? "" : "; the backend is not trusted: zeros but for the data of requests");
 	return VBD_OK;
 }
 
@@ -249,10 +266,10 @@ static int verify(struct xsp_disk *disk, struct args *a)
 	return vbd_verify(disk, &a->load);
 }
 
-enum command { LIST, INFO, READ, WRITE, FLUSH, DISCARD, VERIFY, COMMANDS };
+enum command { LIST, INFO, READ, WRITE, FLUSH, DISCARD, VERIFY, WATCH, COMMANDS };
 static const char *const commands[COMMANDS] = { "list", "info", "read", "write", "flush", "discard",
-						"verify" };
-static const int operands[COMMANDS] = { 0, 1, 3, 2, 1, 3, 1 };
+						"verify", "watch" };
+static const int operands[COMMANDS] = { 0, 1, 3, 2, 1, 3, 1, 1 };
 
 static int run(enum command command, struct args *a, char **arg)
 {
@@ -278,6 +295,8 @@ static int run(enum command command, struct args *a, char **arg)
 		a->disk.pool_pages = (unsigned int)((uint64_t)qd * a->load.bs / 4096) + 12;
 		if (a->load.bs > 11 * 4096) /* each with a page of segments */
 			a->disk.pool_pages += qd;
+		if (a->disk.untrusted && a->disk.pool_pages < a->load.bs / 1024) /* of which it gets a quarter */
+			a->disk.pool_pages = a->load.bs / 1024;
 	}
 	error = xsp_disk_open(arg[0], &a->disk, &disk, why);
 	if (error) {
@@ -299,6 +318,9 @@ static int run(enum command command, struct args *a, char **arg)
 		break;
 	case DISCARD:
 		code = vbd_discard(disk, offset, length);
+		break;
+	case WATCH:
+		code = vbd_watch(disk, a->have_time ? a->load.seconds : -1, a->load.json);
 		break;
 	default:
 		code = verify(disk, a);

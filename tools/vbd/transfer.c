@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* xensplit-vbd read, write, flush: bytes between the disk and a pipe. */
+/* xensplit-vbd read, write, flush: bytes between the disk and a pipe; watch: its size. */
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tools/vbd/vbd.h"
@@ -196,4 +198,44 @@ int vbd_discard(struct xsp_disk *disk, uint64_t offset, uint64_t bytes)
 	}
 	error = xsp_disk_discard(disk, offset, bytes);
 	return error ? failed(disk, "discard", offset, error) : VBD_OK;
+}
+
+/* --- watch ------------------------------------------------------------------------------------- */
+
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static void print_size(const struct xsp_disk_info *i, bool json)
+{
+	printf(json ? "{\"size_bytes\":%" PRIu64 ",\"resized\":%u}\n" : "%" PRIu64 " bytes (change %u)\n",
+	       i->size_bytes, i->resized);
+	fflush(stdout);
+}
+
+int vbd_watch(struct xsp_disk *disk, double seconds, bool json)
+{
+	int64_t by = seconds < 0 ? INT64_MAX : now_ms() + (int64_t)(seconds * 1000);
+	struct xsp_disk_info info;
+	uint32_t seen;
+
+	xsp_disk_get_info(disk, &info);
+	print_size(&info, json);
+	for (seen = info.resized; now_ms() < by; seen = info.resized) {
+		struct pollfd p = { .fd = xsp_disk_fd(disk), .events = POLLIN };
+		struct xsp_disk_done none;
+
+		poll(&p, 1, seconds < 0 || by - now_ms() > 1000 ? 1000 : (int)(by - now_ms()) + 1);
+		xsp_disk_process(disk, &none, 1);
+		if (xsp_disk_error(disk, NULL))
+			return failed(disk, "watch", 0, 0);
+		xsp_disk_get_info(disk, &info);
+		if (info.resized != seen)
+			print_size(&info, json);
+	}
+	return VBD_OK;
 }
