@@ -8,7 +8,7 @@ programs += xensplitd
 xensplitd.src := backend/main.c backend/manager.c backend/vbd.c backend/vbd_keys.c backend/domains.c \
 	backend/inspect.c backend/worker.c backend/queue.c backend/queue_life.c \
 	backend/blk/request.c backend/blk/data.c backend/blk/pages.c \
-	backend/net/headers.c \
+	backend/net/headers.c backend/port/port.c backend/port/tap.c backend/port/null.c \
 	backend/target/target.c backend/target/file.c backend/target/null.c \
 	backend/target/delay.c backend/target/error.c
 xensplitd.deps := control common fsm ring

@@ -108,3 +108,7 @@ units += test_dialect
 test_dialect.src := tests/unit/test_dialect.c
 test_dialect.deps := ring
 test_dialect.pkgs := cmocka
+units += test_port
+test_port.src := tests/unit/test_port.c $(filter backend/port/%,$(xensplitd.src))
+test_port.deps := common
+test_port.pkgs := liburing cmocka
