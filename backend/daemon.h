@@ -3,7 +3,7 @@
  * The daemon: what its threads have in common.
  *
  *   main thread    control socket, signals (main.c, control.c)
- *   store thread   XenStore: it finds devices and owns them (manager.c, vbd.c)
+ *   store thread   XenStore: it finds devices and owns them (manager.c, device.c)
  *   workers        data (worker.c, queue.c)
  */
 #ifndef XSP_BACKEND_DAEMON_H
@@ -18,8 +18,8 @@
 #include "common/mailbox.h"
 #include "common/store.h"
 
-struct xsp_vbd;
-TAILQ_HEAD(xsp_vbd_list, xsp_vbd);
+struct xsp_device;
+TAILQ_HEAD(xsp_device_list, xsp_device);
 
 struct xsp_daemon {
 	const struct xsp_config *config;
@@ -32,7 +32,7 @@ struct xsp_daemon {
 	struct xsp_mailbox box;
 	struct xsp_store store;
 	uint32_t domid; /* our own */
-	char backend_path[64]; /* /local/domain/0/backend/vbd */
+	char backend_root[64]; /* /local/domain/0/backend */
 	bool draining; /* SIGTERM: nothing new, every queue stops */
 	bool leaving;
 	uint32_t retry_ms; /* pause before the next try to reach the store */
@@ -45,7 +45,7 @@ struct xsp_daemon {
 	 * its only writer and takes it just for that, never around a call that may block.
 	 */
 	pthread_mutex_t lock;
-	struct xsp_vbd_list vbds;
+	struct xsp_device_list devices; /* of all classes */
 
 	int drained_fd; /* eventfd: the store thread tells main that it has left */
 };

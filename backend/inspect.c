@@ -27,29 +27,32 @@ static int by_id(const void *a, const void *b)
 {
 	const struct xsp_vbd_snap *x = a, *y = b;
 
-	if (x->domid != y->domid)
-		return x->domid < y->domid ? -1 : 1;
-	return x->devid < y->devid ? -1 : x->devid > y->devid;
+	if (x->dev.domid != y->dev.domid)
+		return x->dev.domid < y->dev.domid ? -1 : 1;
+	return x->dev.devid < y->dev.devid ? -1 : x->dev.devid > y->dev.devid;
 }
 
 int xsp_inspect_vbds(struct xsp_daemon *d, struct xsp_vbd_snap **ret, size_t *ret_n)
 {
 	struct xsp_vbd_snap *snaps = NULL;
-	struct xsp_vbd *v;
+	struct xsp_device *dev;
 	size_t n = 0, i = 0;
 
 	pthread_mutex_lock(&d->lock);
-	TAILQ_FOREACH(v, &d->vbds, link)
-		n++;
+	TAILQ_FOREACH(dev, &d->devices, link)
+		n += dev->class == &xsp_vbd_class;
 	if (n)
 		snaps = malloc(n * sizeof(*snaps));
-	if (snaps) {
-		TAILQ_FOREACH(v, &d->vbds, link) {
-			snaps[i] = v->snap;
-			for (unsigned int k = 0; k < XSP_MAX_QUEUES && v->stats[k]; k++)
-				add_stats(&snaps[i].stats, v->stats[k]);
-			i++;
-		}
+	TAILQ_FOREACH(dev, &d->devices, link) {
+		struct xsp_vbd *v = xsp_vbd_of(dev);
+
+		if (!snaps || dev->class != &xsp_vbd_class)
+			continue;
+		snaps[i] = v->snap;
+		snaps[i].dev = dev->snap;
+		for (unsigned int k = 0; k < XSP_MAX_QUEUES && v->stats[k]; k++)
+			add_stats(&snaps[i].stats, v->stats[k]);
+		i++;
 	}
 	pthread_mutex_unlock(&d->lock);
 	if (n && !snaps)
@@ -114,12 +117,15 @@ static void answer(struct xsp_mail *mail, void *owner)
 	pthread_mutex_lock(&rq->lock);
 	rq->err = -ENOTCONN;
 	TAILQ_FOREACH(q, &w->queues, all_link) {
-		if (q->c.domid != rq->domid || q->c.devid != rq->devid || q->c.index != rq->queue)
+		struct xsp_blkq *b = xsp_blkq_of(q);
+
+		if (q->ops != &xsp_blkq_ops || q->domid != rq->domid || q->devid != rq->devid ||
+		    q->index != rq->queue)
 			continue;
-		xsp_queue_snap(q, rq->snap);
-		for (uint32_t i = 0; i < 1u << q->c.order; i++)
+		xsp_blkq_snap(b, rq->snap);
+		for (uint32_t i = 0; i < 1u << b->c.order; i++)
 			rq->snap->frame[i] =
-				frame_of((const uint8_t *)q->sring + i * XSP_PAGE_SIZE);
+				frame_of((const uint8_t *)b->sring + i * XSP_PAGE_SIZE);
 		rq->err = 0;
 	}
 	rq->done = true;
@@ -148,17 +154,17 @@ int xsp_inspect_ring(struct xsp_daemon *d, uint32_t domid, uint32_t devid, uint3
 {
 	struct xsp_worker *w = NULL;
 	struct ring_question *rq;
-	struct xsp_vbd *v;
+	struct xsp_device *dev;
 	int err = 0;
 
 	pthread_mutex_lock(&d->lock);
-	v = xsp_vbd_find(d, domid, devid);
-	if (!v)
+	dev = xsp_device_find(d, &xsp_vbd_class, domid, devid);
+	if (!dev)
 		err = -ENOENT;
-	else if (queue >= v->snap.n_queues)
+	else if (queue >= dev->snap.n_queues)
 		err = -ENOTCONN;
 	else
-		w = v->queue[queue]->worker;
+		w = dev->queue[queue]->worker;
 	pthread_mutex_unlock(&d->lock);
 	if (err)
 		return err;

@@ -17,24 +17,30 @@ struct xsp_daemon;
 
 #define XSP_INSPECT_TEXT 256
 
+/* One device of any class. */
+struct xsp_device_snap {
+	uint32_t domid, devid;
+	char why[XSP_INSPECT_TEXT]; /* last error or what it is waiting for; empty when all is well */
+	int state, peer_state;      /* XenBus states, ours and the frontend's as last seen */
+	bool online, connected;
+	uint32_t n_queues;     /* 0 when not connected */
+	uint32_t worker;       /* that owns queue 0; valid when connected */
+	uint32_t adopted;      /* times running rings were taken over from a former daemon */
+	uint64_t connected_ns; /* CLOCK_MONOTONIC at connect; 0 when not connected */
+};
+
 /* One block device. */
 struct xsp_vbd_snap {
-	uint32_t domid, devid;
+	struct xsp_device_snap dev;
 	char vdev[32];                 /* the toolstack's name: xvda; may be empty */
 	char target[XSP_INSPECT_TEXT]; /* the spec as given */
-	char why[XSP_INSPECT_TEXT];    /* last error or what it is waiting for; empty when all is well */
-	int state, peer_state;         /* XenBus states, ours and the frontend's as last seen */
-	bool online, readonly, connected, direct;
+	bool readonly, direct;
 	uint64_t size_bytes;
 	uint32_t sector_size;
-	uint32_t n_queues;     /* 0 when not connected */
-	uint32_t worker;       /* that owns queue 0; valid when connected, as what follows */
-	uint32_t ring_order;
+	uint32_t ring_order;   /* what follows: of queue 0, valid when connected */
 	uint32_t ring_ref[1u << XSP_RING_MAX_ORDER];
 	uint32_t evtchn;       /* the guest's port */
 	char protocol[24];     /* x86_64-abi, x86_32-abi */
-	uint32_t adopted;      /* times a running ring was taken over from a former daemon */
-	uint64_t connected_ns; /* CLOCK_MONOTONIC at connect; 0 when not connected */
 	struct xsp_blk_stats stats; /* of all queues */
 };
 

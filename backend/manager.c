@@ -20,79 +20,98 @@
 #define RETRY_MIN_MS 100u
 #define RETRY_MAX_MS 5000u
 
-#define TOKEN_BACKEND "backend"
 #define TOKEN_RELEASE "release"
 
 /* --- finding devices --------------------------------------------------------------------------- */
 
-static void touch(struct xsp_daemon *d, uint32_t domid, uint32_t devid, const char *key)
+/* What this daemon serves. */
+static const struct xsp_device_class *const classes[] = { &xsp_vbd_class };
+#define N_CLASSES (sizeof(classes) / sizeof(classes[0]))
+
+static void touch(struct xsp_daemon *d, const struct xsp_device_class *class, uint32_t domid,
+		  uint32_t devid, const char *key)
 {
-	struct xsp_vbd *v = xsp_vbd_find(d, domid, devid);
+	struct xsp_device *dev = xsp_device_find(d, class, domid, devid);
 	char *frontend;
 
-	if (!v) {
-		frontend = xsp_store_read(&d->store, XBT_NULL, "%s/%u/%u/frontend", d->backend_path,
-					  domid, devid);
+	if (!dev) {
+		frontend = xsp_store_read(&d->store, XBT_NULL, "%s/%s/%u/%u/frontend",
+					  d->backend_root, class->name, domid, devid);
 		if (!frontend)
 			return; /* removed, or not written yet: that will be another event */
 		free(frontend);
-		v = xsp_vbd_new(d, domid, devid);
+		dev = xsp_device_new(d, class, domid, devid);
 	}
-	if (!v)
+	if (!dev)
 		return;
-	v->dirty = true;
-	if (!strcmp(key, "params") && !v->target)
-		v->target_err = 0; /* it may open now */
+	dev->dirty = true;
+	if (class->changed)
+		class->changed(dev, key);
 }
 
-static void scan_domain(struct xsp_daemon *d, uint32_t domid)
+static void scan_domain(struct xsp_daemon *d, const struct xsp_device_class *class, uint32_t domid)
 {
 	char path[XSP_STORE_PATH];
 	unsigned int n;
 	uint32_t devid;
 	char **dir;
 
-	snprintf(path, sizeof(path), "%s/%u", d->backend_path, domid);
+	snprintf(path, sizeof(path), "%s/%s/%u", d->backend_root, class->name, domid);
 	dir = xs_directory(d->store.xs, XBT_NULL, path, &n);
 	for (unsigned int i = 0; dir && i < n; i++)
 		if (!xsp_parse_u32(dir[i], &devid))
-			touch(d, domid, devid, "");
+			touch(d, class, domid, devid, "");
 	free(dir);
 }
 
-static void scan_all(struct xsp_daemon *d)
+static void scan_all(struct xsp_daemon *d, const struct xsp_device_class *class)
 {
+	char path[XSP_STORE_PATH];
 	unsigned int n;
 	uint32_t domid;
-	char **dir = xs_directory(d->store.xs, XBT_NULL, d->backend_path, &n);
+	char **dir;
 
+	snprintf(path, sizeof(path), "%s/%s", d->backend_root, class->name);
+	dir = xs_directory(d->store.xs, XBT_NULL, path, &n);
 	for (unsigned int i = 0; dir && i < n; i++)
 		if (!xsp_parse_u32(dir[i], &domid))
-			scan_domain(d, domid);
+			scan_domain(d, class, domid);
 	free(dir);
 }
 
-/* Something below <backend_path> changed: /, /D, /D/V or /D/V/key. */
-static void backend_event(struct xsp_daemon *d, const char *path)
+/* Something below <backend_root>/<class> changed: /, /D, /D/V or /D/V/key. */
+static void backend_event(struct xsp_daemon *d, const struct xsp_device_class *class, const char *path)
 {
-	size_t len = strlen(d->backend_path);
+	size_t root = strlen(d->backend_root), len = strlen(class->name);
 	unsigned int domid, devid;
 	char key[64] = "";
 
-	if (strncmp(path, d->backend_path, len) || (path[len] && path[len] != '/'))
+	if (strncmp(path, d->backend_root, root) || path[root] != '/' ||
+	    strncmp(path + root + 1, class->name, len))
 		return;
-	path += len;
+	path += root + 1 + len;
+	if (*path && *path != '/')
+		return;
 	switch (sscanf(path, "/%u/%u/%63s", &domid, &devid, key)) {
 	case 1:
-		scan_domain(d, domid);
+		scan_domain(d, class, domid);
 		break;
 	case 2:
 	case 3:
-		touch(d, domid, devid, key);
+		touch(d, class, domid, devid, key);
 		break;
 	default:
-		scan_all(d);
+		scan_all(d, class);
 	}
+}
+
+/* The class that a watch's token names; NULL: none. */
+static const struct xsp_device_class *class_of(const char *name, size_t len)
+{
+	for (unsigned int i = 0; i < N_CLASSES; i++)
+		if (strlen(classes[i]->name) == len && !strncmp(classes[i]->name, name, len))
+			return classes[i];
+	return NULL;
 }
 
 /* A domain has died; the watch does not say which. */
@@ -100,13 +119,13 @@ static void release_event(struct xsp_daemon *d)
 {
 	uint32_t domids[64];
 	bool dead[64];
-	struct xsp_vbd *v = TAILQ_FIRST(&d->vbds), *first;
+	struct xsp_device *dev = TAILQ_FIRST(&d->devices), *first;
 
-	while (v) {
+	while (dev) {
 		unsigned int n = 0;
 
-		for (first = v; v && n < 64; v = TAILQ_NEXT(v, link))
-			domids[n++] = v->domid;
+		for (first = dev; dev && n < 64; dev = TAILQ_NEXT(dev, link))
+			domids[n++] = dev->domid;
 		xsp_domains_dead(d->store.xs, domids, n, dead);
 		for (unsigned int i = 0; i < n; i++, first = TAILQ_NEXT(first, link)) {
 			if (dead[i] && !first->domain_dead) {
@@ -121,18 +140,20 @@ static void release_event(struct xsp_daemon *d)
 
 static void frontend_event(struct xsp_daemon *d, const char *token)
 {
+	size_t len = strcspn(token, "/");
+	const struct xsp_device_class *class = class_of(token, len);
 	unsigned int domid, devid;
-	struct xsp_vbd *v;
+	struct xsp_device *dev;
 
 	/*
 	 * Only a change of the backend's directory makes a device. A new watch fires at once: if its
 	 * event made the device, one that is closed for good would come and go for ever.
 	 */
-	if (sscanf(token, "vbd/%u/%u", &domid, &devid) != 2)
+	if (!class || sscanf(token + len, "/%u/%u", &domid, &devid) != 2)
 		return;
-	v = xsp_vbd_find(d, domid, devid);
-	if (v)
-		v->dirty = true;
+	dev = xsp_device_find(d, class, domid, devid);
+	if (dev)
+		dev->dirty = true;
 }
 
 /*
@@ -146,9 +167,10 @@ static void take_events(struct xsp_daemon *d)
 
 	while ((event = xs_check_watch(d->store.xs))) {
 		const char *path = event[XS_WATCH_PATH], *token = event[XS_WATCH_TOKEN];
+		const struct xsp_device_class *class = class_of(token, strlen(token));
 
-		if (!strcmp(token, TOKEN_BACKEND))
-			backend_event(d, path);
+		if (class)
+			backend_event(d, class, path);
 		else if (!strcmp(token, TOKEN_RELEASE))
 			release = true;
 		else
@@ -162,16 +184,16 @@ static void take_events(struct xsp_daemon *d)
 static void step_all(struct xsp_daemon *d)
 {
 	uint64_t now = xsp_now_ns();
-	struct xsp_vbd *v, *next;
+	struct xsp_device *dev, *next;
 
-	for (v = TAILQ_FIRST(&d->vbds); v && !d->store.broken; v = next) {
-		next = TAILQ_NEXT(v, link);
-		if (v->retry_at_ns && v->retry_at_ns <= now) {
-			v->retry_at_ns = 0;
-			v->dirty = true;
+	for (dev = TAILQ_FIRST(&d->devices); dev && !d->store.broken; dev = next) {
+		next = TAILQ_NEXT(dev, link);
+		if (dev->retry_at_ns && dev->retry_at_ns <= now) {
+			dev->retry_at_ns = 0;
+			dev->dirty = true;
 		}
-		if (v->dirty && !xsp_vbd_busy(v))
-			xsp_vbd_step(v);
+		if (dev->dirty && !xsp_device_busy(dev))
+			xsp_device_step(dev);
 	}
 }
 
@@ -185,26 +207,30 @@ static int find_self(struct xsp_daemon *d)
 		return err;
 	if (err)
 		d->domid = 0; /* Dom0 need not have the node */
-	snprintf(d->backend_path, sizeof(d->backend_path), "/local/domain/%u/backend/vbd", d->domid);
+	snprintf(d->backend_root, sizeof(d->backend_root), "/local/domain/%u/backend", d->domid);
 	return 0;
 }
 
 static int connect_store(struct xsp_daemon *d)
 {
-	struct xsp_vbd *v;
+	char path[XSP_STORE_PATH];
+	struct xsp_device *dev;
 	int err = xsp_store_open(&d->store);
 
 	if (!err)
 		err = find_self(d);
 	if (err)
 		return err;
-	if (!xs_watch(d->store.xs, d->backend_path, TOKEN_BACKEND))
-		return -errno;
+	for (unsigned int i = 0; i < N_CLASSES; i++) {
+		snprintf(path, sizeof(path), "%s/%s", d->backend_root, classes[i]->name);
+		if (!xs_watch(d->store.xs, path, classes[i]->name))
+			return -errno;
+	}
 	/* Not every domain may watch this one; then a vanished frontend directory has to do. */
 	xs_watch(d->store.xs, "@releaseDomain", TOKEN_RELEASE);
-	TAILQ_FOREACH(v, &d->vbds, link) {
-		xsp_vbd_rewatch(v);
-		v->dirty = true;
+	TAILQ_FOREACH(dev, &d->devices, link) {
+		xsp_device_rewatch(dev);
+		dev->dirty = true;
 	}
 	return 0;
 }
@@ -232,7 +258,7 @@ static void keep_store(struct xsp_daemon *d)
 	d->retry_ms = RETRY_MIN_MS;
 	d->store_checked_ns = xsp_now_ns();
 	__atomic_store_n(&d->store_up, true, __ATOMIC_RELAXED);
-	xsp_info(NULL, "serving %s", d->backend_path);
+	xsp_info(NULL, "serving %s", d->backend_root);
 }
 
 static void check_store(struct xsp_daemon *d)
@@ -243,7 +269,7 @@ static void check_store(struct xsp_daemon *d)
 	if (!d->store.xs || now - d->store_checked_ns < CHECK_NS)
 		return;
 	d->store_checked_ns = now;
-	value = xsp_store_read(&d->store, XBT_NULL, "%s", d->backend_path);
+	value = xsp_store_read(&d->store, XBT_NULL, "%s", d->backend_root);
 	free(value);
 }
 
@@ -252,14 +278,14 @@ static void check_store(struct xsp_daemon *d)
 static int next_timeout_ms(struct xsp_daemon *d)
 {
 	uint64_t now = xsp_now_ns(), at = now + CHECK_NS;
-	struct xsp_vbd *v;
+	struct xsp_device *dev;
 
 	if (!d->store.xs || d->store.broken)
 		return (int)d->retry_ms;
-	TAILQ_FOREACH(v, &d->vbds, link) {
-		if (v->retry_at_ns && v->retry_at_ns < at)
-			at = v->retry_at_ns;
-		if (v->dirty && !xsp_vbd_busy(v))
+	TAILQ_FOREACH(dev, &d->devices, link) {
+		if (dev->retry_at_ns && dev->retry_at_ns < at)
+			at = dev->retry_at_ns;
+		if (dev->dirty && !xsp_device_busy(dev))
 			at = now;
 	}
 	return at <= now ? 0 : (int)((at - now) / 1000000 + 1);
@@ -267,10 +293,10 @@ static int next_timeout_ms(struct xsp_daemon *d)
 
 static bool all_stopped(const struct xsp_daemon *d)
 {
-	struct xsp_vbd *v;
+	struct xsp_device *dev;
 
-	TAILQ_FOREACH(v, &d->vbds, link)
-		if (v->n_queues)
+	TAILQ_FOREACH(dev, &d->devices, link)
+		if (dev->n_queues)
 			return false;
 	return true;
 }
@@ -296,8 +322,8 @@ static void *manager_main(void *arg)
 		take_events(d);
 		step_all(d);
 	}
-	while (!TAILQ_EMPTY(&d->vbds))
-		xsp_vbd_discard(TAILQ_FIRST(&d->vbds));
+	while (!TAILQ_EMPTY(&d->devices))
+		xsp_device_free(TAILQ_FIRST(&d->devices));
 	xsp_store_close(&d->store);
 	n = write(d->drained_fd, &one, sizeof(one));
 	(void)n;
@@ -307,18 +333,18 @@ static void *manager_main(void *arg)
 static void drain(struct xsp_mail *mail, void *owner)
 {
 	struct xsp_daemon *d = owner;
-	struct xsp_vbd *v;
+	struct xsp_device *dev;
 
 	free(mail);
 	d->draining = true;
-	TAILQ_FOREACH(v, &d->vbds, link)
-		xsp_vbd_drain(v);
+	TAILQ_FOREACH(dev, &d->devices, link)
+		xsp_device_drain(dev);
 }
 
 int xsp_manager_prepare(struct xsp_daemon *d)
 {
 	d->retry_ms = RETRY_MIN_MS;
-	TAILQ_INIT(&d->vbds);
+	TAILQ_INIT(&d->devices);
 	pthread_mutex_init(&d->lock, NULL);
 	d->drained_fd = eventfd(0, EFD_CLOEXEC);
 	return d->drained_fd < 0 ? -errno : xsp_mailbox_init(&d->box);

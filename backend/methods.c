@@ -80,7 +80,7 @@ static int daemon_status(void *ctx, struct json_object *params, struct json_obje
 	if (snapshot(m, &vbds, &n, e))
 		return -1;
 	for (size_t i = 0; i < n; i++) {
-		connected += vbds[i].connected;
+		connected += vbds[i].dev.connected;
 #define X(name, help) sum.name += vbds[i].stats.name;
 		XSP_BLK_COUNTERS(X)
 #undef X
@@ -111,11 +111,11 @@ static struct json_object *vbd_head(const struct xsp_vbd_snap *v)
 	struct json_object *o = json_object_new_object();
 	char id[XSP_DEVID_LEN], vdev[XSP_VDEV_LEN];
 
-	TEXT(o, "device", xsp_devid_format(id, v->domid, v->devid));
-	NUM(o, "domid", v->domid);
-	NUM(o, "devid", v->devid);
-	TEXT(o, "vdev", v->vdev[0] ? v->vdev : xsp_vdev_format(vdev, v->devid));
-	BOOL(o, "connected", v->connected);
+	TEXT(o, "device", xsp_devid_format(id, v->dev.domid, v->dev.devid));
+	NUM(o, "domid", v->dev.domid);
+	NUM(o, "devid", v->dev.devid);
+	TEXT(o, "vdev", v->vdev[0] ? v->vdev : xsp_vdev_format(vdev, v->dev.devid));
+	BOOL(o, "connected", v->dev.connected);
 	return o;
 }
 
@@ -124,13 +124,13 @@ static struct json_object *vbd_summary(const struct xsp_vbd_snap *v)
 	struct json_object *o = vbd_head(v);
 
 	TEXT(o, "target", v->target);
-	NUM(o, "state", (uint64_t)v->state);
-	TEXT(o, "state_name", xsp_xenbus_state_name((enum xsp_xenbus_state)v->state));
-	NUM(o, "peer_state", (uint64_t)v->peer_state);
-	TEXT(o, "peer_state_name", xsp_xenbus_state_name((enum xsp_xenbus_state)v->peer_state));
+	NUM(o, "state", (uint64_t)v->dev.state);
+	TEXT(o, "state_name", xsp_xenbus_state_name((enum xsp_xenbus_state)v->dev.state));
+	NUM(o, "peer_state", (uint64_t)v->dev.peer_state);
+	TEXT(o, "peer_state_name", xsp_xenbus_state_name((enum xsp_xenbus_state)v->dev.peer_state));
 	BOOL(o, "readonly", v->readonly);
 	NUM(o, "size_bytes", v->size_bytes);
-	TEXT(o, "why", v->why);
+	TEXT(o, "why", v->dev.why);
 	return o;
 }
 
@@ -138,21 +138,21 @@ static struct json_object *vbd_full(const struct xsp_vbd_snap *v)
 {
 	struct json_object *o = vbd_summary(v), *refs = json_object_new_array();
 
-	BOOL(o, "online", v->online);
+	BOOL(o, "online", v->dev.online);
 	BOOL(o, "direct", v->direct);
 	NUM(o, "sector_size", v->sector_size);
-	NUM(o, "worker", v->worker);
-	NUM(o, "adopted", v->adopted);
-	TEXT(o, "protocol", v->connected ? v->protocol : "");
-	NUM(o, "ring_order", v->connected ? v->ring_order : 0);
-	if (v->connected && v->ring_order <= XSP_RING_MAX_ORDER)
+	NUM(o, "worker", v->dev.worker);
+	NUM(o, "adopted", v->dev.adopted);
+	TEXT(o, "protocol", v->dev.connected ? v->protocol : "");
+	NUM(o, "ring_order", v->dev.connected ? v->ring_order : 0);
+	if (v->dev.connected && v->ring_order <= XSP_RING_MAX_ORDER)
 		for (uint32_t i = 0; i < 1u << v->ring_order; i++)
 			json_object_array_add(refs, json_object_new_uint64(v->ring_ref[i]));
 	json_object_object_add(o, "ring_refs", refs);
-	NUM(o, "evtchn", v->connected ? v->evtchn : 0);
-	NUM(o, "queues", v->n_queues);
+	NUM(o, "evtchn", v->dev.connected ? v->evtchn : 0);
+	NUM(o, "queues", v->dev.n_queues);
 	NUM(o, "connected_seconds",
-	    v->connected_ns ? (xsp_monotonic_ns() - v->connected_ns) / 1000000000u : 0);
+	    v->dev.connected_ns ? (xsp_monotonic_ns() - v->dev.connected_ns) / 1000000000u : 0);
 	return o;
 }
 
@@ -236,7 +236,7 @@ static int select_vbds(struct xsp_methods *m, struct json_object *params,
 	if (get_device(params, &domid, &devid, e) || snapshot(m, &all, &n, e))
 		return -1;
 	for (size_t i = 0; i < n; i++) {
-		if (all[i].domid != domid || all[i].devid != devid)
+		if (all[i].dev.domid != domid || all[i].dev.devid != devid)
 			continue;
 		*ret_all = all;
 		*ret_first = &all[i];

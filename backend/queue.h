@@ -1,71 +1,84 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A queue is one block ring with its event channel, the array of slots that holds what was taken
- * and not yet answered, and the way from one to the other (queue.c: visit, finish, arm). It belongs
- * to a device (vbd.c, store thread), which makes it, hands it to a worker with xsp_queue_start and
+ * A queue is what a worker visits: one ring, or a pair of them, with its event channels. It belongs
+ * to a device (device.c, store thread), which makes it, hands it to a worker with xsp_queue_start and
  * gets it back with xsp_queue_stop; in between only the worker's thread touches it.
+ *
+ * This struct is what all classes of queues share: ports, lists, start and stop, back-off. What a
+ * visit does is the class's: blk/queue.h embeds it, as its first member, and gives it ops.
  */
 #ifndef XSP_BACKEND_QUEUE_H
 #define XSP_BACKEND_QUEUE_H
 
-#include "backend/blk/pages.h"
-#include "backend/blk/request.h"
-#include "backend/inspect.h"
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
 #include "backend/stats.h"
-#include "backend/target/target.h"
 #include "backend/worker.h"
 #include "common/log.h"
-#include "ring/blkif.h"
+#include "common/mailbox.h"
 
-#define XSP_NO_IO   UINT32_MAX
-#define XSP_NO_SLOT UINT16_MAX
-
-/*
- * One request between take and respond: everything that is needed to do it again. No pointers, so
- * that the array can be found again in shared memory by a successor.
- */
-struct xsp_slot {
-	struct xsp_blk_req req; /* the private copy */
-	uint64_t taken_ns;
-	uint32_t io;     /* number of the worker's io, XSP_NO_IO when the slot is free */
-	int16_t status;
-	uint16_t n_segs; /* of data: direct or indirect */
-	uint64_t bytes;  /* of data, once the request is checked */
-	uint8_t op;      /* enum xsp_io_op, once the request is checked */
-	bool drain;      /* a barrier: alone in flight */
-	uint8_t pad[6];
-};
-static_assert(sizeof(struct xsp_slot) <= 192, "a slot stays small: 512 of them at ring order 4");
-
-/* How to take over a ring that a former daemon served. */
+/* How to begin in the rings. */
 enum xsp_adopt {
-	XSP_ADOPT_NEW,     /* not at all: indices start at 0 */
-	XSP_ADOPT_DRAINED, /* it left a record that all it took was answered up to adopt_rsp_prod */
-	XSP_ADOPT_IDLE,    /* it left none: only when nothing is outstanding */
+	XSP_ADOPT_NEW, /* they are new: indices start at 0 */
+	XSP_ADOPT,     /* they were served before: go on where q->record says, or, without one, only when
+			  nothing is outstanding */
 };
 
-/* What the device fills in before start; read-only for the worker. */
-struct xsp_queue_config {
-	uint32_t domid, devid;
-	uint32_t index;   /* 0.. of the device's queues */
-	const char *name; /* "vbd/1/51712"; lives as long as the device */
-	enum xsp_blk_abi abi;
-	uint32_t order;
-	uint32_t ring_ref[1u << XSP_RING_MAX_ORDER];
-	uint32_t evtchn; /* the guest's port */
-	enum xsp_adopt adopt;
-	uint32_t adopt_rsp_prod;
-	bool persistent;   /* the frontend reuses its grants and we may keep them mapped */
-	bool offer_discard;
-	uint16_t indirect; /* segments offered in an indirect request */
-	struct xsp_target *target;
-	struct xsp_blk_stats *stats;
+#define XSP_QUEUE_PORTS 2u
+#define XSP_RECORD_LEN  64u
+
+/* One event channel of a queue. */
+struct xsp_port {
+	struct xsp_queue *queue;
+	uint32_t guest, local; /* the guest's number, and ours */
+	bool masked;           /* it has fired and waits for its unmask */
+	bool unmask_later;     /* the guest sent events for nothing, or the unmask failed */
+	bool notify_again;     /* the last event could not be sent */
+};
+
+struct xsp_queue_ops {
+	/*
+	 * begin: map the rings and make what the queue needs, without any event yet. Returns 0, or
+	 * -errno with a sentence in q->why and nothing left behind.
+	 */
+	int (*begin)(struct xsp_queue *q);
+	/*
+	 * visit: one visit's worth of work, then xsp_queue_set_ready when there is more to do, or
+	 * xsp_queue_set_arming when there is not.
+	 */
+	void (*visit)(struct xsp_queue *q);
+	/* finish: what xsp_queue_set_finishing asked for: answer, push, notify. */
+	void (*finish)(struct xsp_queue *q);
+	/* pending: has the guest given us anything? < 0: the ring's indices make no sense. */
+	int (*pending)(const struct xsp_queue *q);
+	/* sleep: ask the guest for events, then as pending. */
+	int (*sleep)(struct xsp_queue *q);
+	/*
+	 * may_stop: nothing new is taken any more. When nothing is in flight, call xsp_queue_end; else
+	 * call xsp_queue_may_stop again after something was answered.
+	 */
+	void (*may_stop)(struct xsp_queue *q);
+	/* end: unmap and free all that begin made; leave q->record. */
+	void (*end)(struct xsp_queue *q);
 };
 
 struct xsp_queue {
-	struct xsp_queue_config c;
-	void *owner;  /* the device */
-	bool running; /* the device's: started and not stopped */
+	/* the device fills in, read-only for the worker */
+	const struct xsp_queue_ops *ops;
+	uint32_t domid, devid;
+	uint32_t index;   /* 0.. of the device's queues */
+	const char *name; /* "vbd/1/51712"; lives as long as the device */
+	struct xsp_port port[XSP_QUEUE_PORTS]; /* guest's numbers filled in */
+	uint32_t n_ports;
+	enum xsp_adopt adopt;
+	char record[XSP_RECORD_LEN]; /* in: where the rings were left, "" unknown. Out, at stop: the same */
+	struct xsp_queue_stats *stats;
+	void *owner; /* the device */
+
+	/* the device's */
+	bool running; /* started and not stopped */
 	struct xsp_worker *worker;
 
 	/* start, stop and trouble, as mail between the device's thread and the worker's */
@@ -76,101 +89,76 @@ struct xsp_queue {
 	void (*broke)(struct xsp_queue *q); /* the guest broke the ring; stop follows */
 	int err;
 	char why[160];        /* for err and for broke */
-	uint32_t rsp_prod;    /* at stop: how far everything is answered */
 	bool sync_failed;     /* at stop: the last flush did */
 
 	/* the worker's */
-	struct xsp_blk_back back;
-	struct xsp_blk_limits limits;
-	struct xsp_sring *sring;
-	uint32_t port; /* local */
-	struct xsp_slot *slots;
-	uint16_t *free_slots, *done_slots; /* stacks of slot numbers */
-	uint16_t *parked;   /* taken, first come first: they wait for an area */
-	uint32_t n_free, n_done, n_parked, in_flight;
-	uint32_t areas; /* that its requests hold */
-	bool has_claim; /* to XSP_CLAIM_IOS and one area of the worker's */
-	uint16_t barrier;   /* it waits until all before it are done; nothing is taken meanwhile */
-	bool barrier_sent;
-	struct xsp_pages *pages; /* kept mapped; NULL without persistent grants */
-	bool masked;    /* the port waits for its unmask */
-	bool stopping;  /* take nothing more */
-	bool broken;    /* take nothing more, the ring can't be trusted */
-	bool dirty;     /* something was written since the last flush */
-	bool syncing;   /* the flush of stop is under way */
-	bool backing_off; /* a timer runs, for one of the next two */
-	bool unmask_later; /* the guest sent events for nothing, or the unmask failed */
-	bool notify_again; /* the last event could not be sent */
+	bool stopping;     /* take nothing more */
+	bool broken;       /* take nothing more, the ring can't be trusted */
+	bool parked;       /* some of what was taken waits for a buffer: visits go on while it stops */
+	bool backing_off;  /* a timer runs, for a port's unmask_later or notify_again */
 	uint32_t idle_wakes; /* events for nothing in a row */
 	struct xsp_cb back_off_cb;
 	struct __kernel_timespec back_off_time;
 	bool is_ready, is_finishing, is_arming, is_starved;
 	TAILQ_ENTRY(xsp_queue) all_link, ready_link, finishing_link, arming_link, starved_link;
-	struct xsp_io stop_io; /* carries the flush of stop: never waits for the pool */
 };
 
 /**
  * xsp_queue_start - hand a queue to a worker: map, bind, begin
  *
- * Device's thread. c, reply_to, started, stopped, broke are filled in. `started` is called with
- * q->err = 0, or -errno and q->why; after an error the queue is as before.
+ * Device's thread. All that the device fills in is filled in. `started` is called with q->err = 0, or
+ * -errno and q->why; after an error the queue is as before.
  */
 void xsp_queue_start(struct xsp_queue *q, struct xsp_worker *w);
 
 /**
  * xsp_queue_stop - take no more, answer what was taken, flush, unmap, unbind; then `stopped`
  *
- * Device's thread. The one mechanism behind SIGTERM, detach and hand-over: it takes as long as the
- * target needs for what is in flight, and it never fails.
+ * Device's thread. The one mechanism behind SIGTERM, detach, another worker and another target: it
+ * takes as long as what is in flight needs, and it never fails.
  */
 void xsp_queue_stop(struct xsp_queue *q);
 
-/* --- worker's thread ---------------------------------------------------------------------------- */
+/* --- worker's thread: for the loop --------------------------------------------------------------- */
 
-/** xsp_queue_visit - move requests from the ring into the target: at most one visit's worth */
-void xsp_queue_visit(struct xsp_queue *q);
-
-/** xsp_queue_finish - answer what the target has completed: one copy, one push, one notify */
-void xsp_queue_finish(struct xsp_queue *q);
-
-/** xsp_queue_arm - ask for an event, look once more, unmask the port */
+/** xsp_queue_arm - ask for an event, look once more, unmask the ports */
 void xsp_queue_arm(struct xsp_queue *q);
 
-/** xsp_queue_event - its port has fired */
-void xsp_queue_event(struct xsp_queue *q);
+/** xsp_queue_event - a port has fired */
+void xsp_queue_event(struct xsp_port *p);
 
-/** xsp_queue_set_ready - put it on the worker's ready list, unless it takes nothing any more */
+/* --- worker's thread: for the ops ---------------------------------------------------------------- */
+
+/** xsp_queue_set_ready - visit it (again), unless it takes nothing any more */
 void xsp_queue_set_ready(struct xsp_queue *q);
+
+/** xsp_queue_set_finishing - its finish is called in this turn of the loop */
+void xsp_queue_set_finishing(struct xsp_queue *q);
+
+/** xsp_queue_set_arming - it has nothing to do: ask for events at the end of this turn */
+void xsp_queue_set_arming(struct xsp_queue *q);
+
+/** xsp_queue_set_starved - visit it when one of the worker's buffers came back */
+void xsp_queue_set_starved(struct xsp_queue *q);
 
 /** xsp_queue_break - the guest did what no good frontend does: `broke` is called, once */
 void xsp_queue_break(struct xsp_queue *q, const char *why);
+
+/** xsp_queue_fail - q->why for a failed begin; returns err */
+int xsp_queue_fail(struct xsp_queue *q, int err, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
 
 /** xsp_queue_complain - one rate-limited line about a request; the counters hold the rest */
 void xsp_queue_complain(struct xsp_queue *q, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* queue_life.c, for queue.c: go on with stopping when nothing is in flight any more */
+/** xsp_queue_notify - send the guest an event on one of the queue's ports */
+void xsp_queue_notify(struct xsp_port *p);
+
+/** xsp_queue_may_stop - something was answered while q->stopping: perhaps it was the last */
 void xsp_queue_may_stop(struct xsp_queue *q);
 
-/* The segments of a slot's data: the private copy. */
-const struct xsp_blk_seg *xsp_queue_segs(const struct xsp_queue *q, const struct xsp_slot *slot);
-
-/*
- * Events that find no request cost the guest its promptness, not us our processor: after a few of
- * them in a row the port stays masked for 1 ms, doubled each time up to 1 s (XSA-332). Requests
- * that come meanwhile are seen when the timer ends.
- */
-#define XSP_IDLE_WAKES 64u
-void xsp_queue_back_off(struct xsp_queue *q);
-
-/* Unmask or notify in so many ms what unmask_later and notify_again say. */
-void xsp_queue_later(struct xsp_queue *q, uint32_t ms);
-
-/* Send the guest an event. */
-void xsp_queue_notify(struct xsp_queue *q);
-void xsp_queue_unmask(struct xsp_queue *q);
-
-/** xsp_queue_snap - fill a copy for `xensplit ring` */
-void xsp_queue_snap(struct xsp_queue *q, struct xsp_ring_snap *ret);
+/** xsp_queue_end - nothing is in flight any more: give everything back, tell the device */
+void xsp_queue_end(struct xsp_queue *q);
 
 #endif

@@ -11,8 +11,19 @@
 
 enum xsp_stat_op { XSP_STAT_READ, XSP_STAT_WRITE, XSP_STAT_FLUSH, XSP_STAT_DISCARD, XSP_STAT_OPS };
 
-/* X(name, help): every plain counter, in the order they are shown. */
-#define XSP_BLK_COUNTERS(X)                                                                        \
+/* X(name, help): every plain counter, in the order they are shown. What any queue counts: */
+#define XSP_QUEUE_COUNTERS(X)                                                                      \
+	X(visits, "batches taken from the ring")                                                   \
+	X(wakes, "events received")                                                                \
+	X(empty_wakes, "events that found nothing to do")                                          \
+	X(notifies, "events sent to the guest")                                                    \
+	X(evtchn_calls, "calls into libxenevtchn: pending, unmask, notify")                        \
+	X(gnt_calls, "calls into libxengnttab: copy, map, unmap")                                  \
+	X(gnt_refs, "grant references in those calls")                                             \
+	X(starved, "times the worker's buffers were all in use")
+
+/* ... and what only a disk's does. */
+#define XSP_DISK_COUNTERS(X)                                                                       \
 	X(rd_req, "read requests answered")                                                        \
 	X(wr_req, "write requests answered")                                                       \
 	X(fl_req, "flush requests answered")                                                       \
@@ -25,24 +36,32 @@ enum xsp_stat_op { XSP_STAT_READ, XSP_STAT_WRITE, XSP_STAT_FLUSH, XSP_STAT_DISCA
 	X(io_errors, "requests answered with an error of the target")                              \
 	X(bad_req, "malformed or forbidden requests refused")                                      \
 	X(bad_gref, "segments whose grant could not be copied")                                    \
-	X(visits, "batches taken from the ring")                                                   \
-	X(wakes, "events received")                                                                \
-	X(empty_wakes, "events that found nothing to do")                                          \
-	X(notifies, "events sent to the guest")                                                    \
-	X(evtchn_calls, "calls into libxenevtchn: pending, unmask, notify")                        \
-	X(gnt_calls, "calls into libxengnttab: copy, map, unmap")                                  \
-	X(gnt_refs, "grant references in those calls")                                             \
 	X(mapped, "guest pages mapped to be kept")                                                 \
-	X(unmapped, "of them, those given back")                                                   \
-	X(starved, "times the worker's buffers were all in use")
+	X(unmapped, "of them, those given back")
 
-struct xsp_blk_stats {
+#define XSP_BLK_COUNTERS(X) XSP_DISK_COUNTERS(X) XSP_QUEUE_COUNTERS(X)
+
+struct xsp_queue_stats {
 #define X(name, help) uint64_t name;
-	XSP_BLK_COUNTERS(X)
+	XSP_QUEUE_COUNTERS(X)
 #undef X
-	struct xsp_hist latency[XSP_STAT_OPS]; /* taken from the ring .. answered, ns */
 	/* Here, because a limit that began anew with each queue would be none: guests reconnect. */
 	struct xsp_log_limit complaints;
+};
+
+struct xsp_blk_stats {
+	union { /* its counters by name, or as what queue.c knows */
+		struct xsp_queue_stats queue;
+		struct {
+#define X(name, help) uint64_t name;
+			XSP_QUEUE_COUNTERS(X)
+#undef X
+		};
+	};
+#define X(name, help) uint64_t name;
+	XSP_DISK_COUNTERS(X)
+#undef X
+	struct xsp_hist latency[XSP_STAT_OPS]; /* taken from the ring .. answered, ns */
 };
 
 #endif

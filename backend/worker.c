@@ -12,6 +12,7 @@
 #include <fcntl.h>
 
 #include "backend/queue.h"
+#include "backend/target/target.h"
 
 #define SQ_ENTRIES 256u
 #define CQ_ENTRIES 4096u     /* at least */
@@ -137,24 +138,24 @@ static int make_buffers(struct xsp_worker *w, size_t bytes)
 
 /* --- events ------------------------------------------------------------------------------------ */
 
-int xsp_worker_set_port(struct xsp_worker *w, uint32_t port, struct xsp_queue *q)
+int xsp_worker_set_port(struct xsp_worker *w, uint32_t local, struct xsp_port *p)
 {
-	if (port >= MAX_PORT)
+	if (local >= MAX_PORT)
 		return -ERANGE;
-	if (port >= w->n_ports) {
+	if (local >= w->n_ports) {
 		uint32_t n = w->n_ports ? w->n_ports : 64;
-		struct xsp_queue **p;
+		struct xsp_port **more;
 
-		while (n <= port)
+		while (n <= local)
 			n *= 2;
-		p = realloc(w->by_port, n * sizeof(*p));
-		if (!p)
+		more = realloc(w->by_port, n * sizeof(*more));
+		if (!more)
 			return -ENOMEM;
-		memset(p + w->n_ports, 0, (n - w->n_ports) * sizeof(*p));
-		w->by_port = p;
+		memset(more + w->n_ports, 0, (n - w->n_ports) * sizeof(*more));
+		w->by_port = more;
 		w->n_ports = n;
 	}
-	w->by_port[port] = q;
+	w->by_port[local] = p;
 	return 0;
 }
 
@@ -209,7 +210,7 @@ static void visit_ready(struct xsp_worker *w)
 	while ((q = TAILQ_FIRST(&w->ready))) {
 		TAILQ_REMOVE(&w->ready, q, ready_link);
 		q->is_ready = false;
-		xsp_queue_visit(q); /* may go back to the tail: the next turn's */
+		q->ops->visit(q); /* may go back to the tail: the next turn's */
 		if (q == last)
 			break;
 	}
@@ -225,7 +226,7 @@ static void finish_done(struct xsp_worker *w)
 	while ((q = TAILQ_FIRST(&w->finishing))) {
 		TAILQ_REMOVE(&w->finishing, q, finishing_link);
 		q->is_finishing = false;
-		xsp_queue_finish(q);
+		q->ops->finish(q);
 	}
 }
 

@@ -27,6 +27,7 @@
 #include "ring/blkif.h"
 
 struct xsp_queue;
+struct xsp_port;
 struct xsp_io;
 
 /* A completion on its way: user_data of every SQE points to one. */
@@ -71,13 +72,13 @@ struct xsp_worker {
 	xengnttab_handle *xgt;
 	struct xsp_cb evtchn_cb, box_cb;
 
-	struct xsp_queue_list queues;    /* all it owns; n_queues of them */
+	struct xsp_queue_list queues;    /* all it owns */
 	struct xsp_queue_list ready;     /* may have requests */
 	struct xsp_queue_list finishing; /* have answered requests */
 	struct xsp_queue_list arming;    /* had no more requests in this turn */
 	struct xsp_queue_list starved;   /* wait for a free io or area */
-	unsigned int n_queues;
-	struct xsp_queue **by_port; /* local event channel port -> queue */
+	unsigned int n_blkqs; /* of them, block rings: they share the buffers below */
+	struct xsp_port **by_port; /* by local event channel */
 	uint32_t n_ports;
 
 	struct xsp_io *ios; /* n_ios of them, io i owns bounce[i * XSP_BOUNCE_BYTES] */
@@ -124,8 +125,8 @@ void xsp_worker_put_io(struct xsp_worker *w, struct xsp_io *io);
 struct xsp_io *xsp_worker_io(struct xsp_worker *w, uint32_t number);
 uint32_t xsp_worker_io_number(const struct xsp_worker *w, const struct xsp_io *io);
 
-/** xsp_worker_set_port - events of this local port go to q from now on (NULL: nowhere); 0, -errno */
-int xsp_worker_set_port(struct xsp_worker *w, uint32_t port, struct xsp_queue *q);
+/** xsp_worker_set_port - events of this local channel go to p from now on (NULL: nowhere); 0, -errno */
+int xsp_worker_set_port(struct xsp_worker *w, uint32_t local, struct xsp_port *p);
 
 /** xsp_now_ns - CLOCK_MONOTONIC */
 uint64_t xsp_now_ns(void);

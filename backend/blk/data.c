@@ -7,9 +7,9 @@
 
 #include <xen/grant_table.h>
 
-static struct xsp_io *io_of(struct xsp_queue *q, const struct xsp_slot *slot)
+static struct xsp_io *io_of(struct xsp_blkq *q, const struct xsp_slot *slot)
 {
-	return xsp_worker_io(q->worker, slot->io);
+	return xsp_worker_io(q->base.worker, slot->io);
 }
 
 static uint32_t seg_bytes(const struct xsp_blk_seg *seg)
@@ -20,7 +20,7 @@ static uint32_t seg_bytes(const struct xsp_blk_seg *seg)
 /* --- grant copies: collected in the worker's array, done when it is full or the batch ends -------- */
 
 struct copies {
-	struct xsp_queue *q;
+	struct xsp_blkq *q;
 	bool in;        /* from the guest */
 	unsigned int n;
 	uint16_t slot[XSP_COPY_SEGS]; /* of each copy */
@@ -28,13 +28,13 @@ struct copies {
 
 static void copies_do(struct copies *c)
 {
-	struct xsp_queue *q = c->q;
-	xengnttab_grant_copy_segment_t *copy = q->worker->copy;
+	struct xsp_blkq *q = c->q;
+	xengnttab_grant_copy_segment_t *copy = q->base.worker->copy;
 	int err = 0;
 
 	if (!c->n)
 		return;
-	if (xengnttab_grant_copy(q->worker->xgt, c->n, copy))
+	if (xengnttab_grant_copy(q->base.worker->xgt, c->n, copy))
 		err = errno;
 	xsp_count(&q->c.stats->gnt_calls, 1);
 	xsp_count(&q->c.stats->gnt_refs, c->n);
@@ -47,7 +47,7 @@ static void copies_do(struct copies *c)
 		if (slot->status != XSP_BLK_OKAY)
 			continue; /* one line a request */
 		slot->status = XSP_BLK_ERROR;
-		xsp_queue_complain(q, "grant %u of request %llu can't be copied: %s %d",
+		xsp_queue_complain(&q->base, "grant %u of request %llu can't be copied: %s %d",
 				   c->in ? copy[i].source.foreign.ref : copy[i].dest.foreign.ref,
 				   (unsigned long long)slot->req.id, err ? "errno" : "GNTST",
 				   err ? err : copy[i].status);
@@ -63,27 +63,27 @@ static void copies_add(struct copies *c, uint16_t slot, uint32_t gref, uint32_t 
 	if (c->n == XSP_COPY_SEGS)
 		copies_do(c);
 	c->slot[c->n] = slot;
-	copy = &c->q->worker->copy[c->n++];
+	copy = &c->q->base.worker->copy[c->n++];
 	memset(copy, 0, sizeof(*copy));
 	copy->len = (uint16_t)len;
 	if (c->in) {
 		copy->flags = GNTCOPY_source_gref;
 		copy->source.foreign.ref = gref;
 		copy->source.foreign.offset = (uint16_t)at;
-		copy->source.foreign.domid = (domid_t)c->q->c.domid;
+		copy->source.foreign.domid = (domid_t)c->q->base.domid;
 		copy->dest.virt = local;
 	} else {
 		copy->flags = GNTCOPY_dest_gref;
 		copy->source.virt = local;
 		copy->dest.foreign.ref = gref;
 		copy->dest.foreign.offset = (uint16_t)at;
-		copy->dest.foreign.domid = (domid_t)c->q->c.domid;
+		copy->dest.foreign.domid = (domid_t)c->q->base.domid;
 	}
 }
 
 /* --- descriptors of indirect requests ------------------------------------------------------------ */
 
-static void fetch_one(struct xsp_queue *q, uint16_t number, struct copies *c)
+static void fetch_one(struct xsp_blkq *q, uint16_t number, struct copies *c)
 {
 	struct xsp_slot *slot = &q->slots[number];
 	uint32_t bytes = slot->n_segs * (uint32_t)sizeof(struct xsp_blk_seg);
@@ -104,7 +104,7 @@ static void fetch_one(struct xsp_queue *q, uint16_t number, struct copies *c)
 	xsp_pages_put(q->pages, extent);
 }
 
-void xsp_data_fetch(struct xsp_queue *q, const uint16_t *slots, unsigned int n)
+void xsp_data_fetch(struct xsp_blkq *q, const uint16_t *slots, unsigned int n)
 {
 	struct copies c;
 
@@ -134,9 +134,9 @@ static void add_iov(struct xsp_io *io, uint8_t *addr, uint32_t len)
 }
 
 /* The request's iovecs: each segment where it is mapped, or its place in the buffer. */
-static void place(struct xsp_queue *q, struct xsp_slot *slot)
+static void place(struct xsp_blkq *q, struct xsp_slot *slot)
 {
-	const struct xsp_blk_seg *segs = xsp_queue_segs(q, slot);
+	const struct xsp_blk_seg *segs = xsp_blkq_segs(q, slot);
 	struct xsp_io *io = io_of(q, slot);
 	uint32_t at = 0;
 
@@ -155,10 +155,10 @@ static void place(struct xsp_queue *q, struct xsp_slot *slot)
 }
 
 /* Grant copies for those segments of a placed request that are not mapped. */
-static void copy_unmapped(struct xsp_queue *q, uint16_t number, struct copies *c)
+static void copy_unmapped(struct xsp_blkq *q, uint16_t number, struct copies *c)
 {
 	struct xsp_slot *slot = &q->slots[number];
-	const struct xsp_blk_seg *segs = xsp_queue_segs(q, slot);
+	const struct xsp_blk_seg *segs = xsp_blkq_segs(q, slot);
 	struct xsp_io *io = io_of(q, slot);
 	uint32_t at = 0;
 
@@ -172,11 +172,11 @@ static void copy_unmapped(struct xsp_queue *q, uint16_t number, struct copies *c
 	}
 }
 
-static void want_pages(struct xsp_queue *q, const uint16_t *slots, unsigned int n)
+static void want_pages(struct xsp_blkq *q, const uint16_t *slots, unsigned int n)
 {
 	for (unsigned int i = 0; i < n; i++) {
 		const struct xsp_slot *slot = &q->slots[slots[i]];
-		const struct xsp_blk_seg *segs = xsp_queue_segs(q, slot);
+		const struct xsp_blk_seg *segs = xsp_blkq_segs(q, slot);
 
 		for (uint32_t k = 0; k < slot->n_segs; k++)
 			xsp_pages_want(q->pages, segs[k].gref);
@@ -184,7 +184,7 @@ static void want_pages(struct xsp_queue *q, const uint16_t *slots, unsigned int 
 	xsp_pages_map(q->pages);
 }
 
-void xsp_data_in(struct xsp_queue *q, const uint16_t *slots, unsigned int n)
+void xsp_data_in(struct xsp_blkq *q, const uint16_t *slots, unsigned int n)
 {
 	struct copies c;
 
@@ -201,7 +201,7 @@ void xsp_data_in(struct xsp_queue *q, const uint16_t *slots, unsigned int n)
 	copies_do(&c);
 }
 
-void xsp_data_out(struct xsp_queue *q, const uint16_t *slots, unsigned int n)
+void xsp_data_out(struct xsp_blkq *q, const uint16_t *slots, unsigned int n)
 {
 	struct copies c;
 
@@ -213,7 +213,7 @@ void xsp_data_out(struct xsp_queue *q, const uint16_t *slots, unsigned int n)
 	copies_do(&c);
 }
 
-void xsp_data_release(struct xsp_queue *q, struct xsp_slot *slot)
+void xsp_data_release(struct xsp_blkq *q, struct xsp_slot *slot)
 {
 	struct xsp_io *io = io_of(q, slot);
 

@@ -9,7 +9,7 @@
 #ifndef XSP_BACKEND_BLK_DATA_H
 #define XSP_BACKEND_BLK_DATA_H
 
-#include "backend/queue.h"
+#include "backend/blk/queue.h"
 
 /**
  * xsp_data_fetch - the segments of indirect requests, copied once from the guest's descriptor page
@@ -17,19 +17,19 @@
  *
  * A slot whose page can't be read gets status XSP_BLK_ERROR.
  */
-void xsp_data_fetch(struct xsp_queue *q, const uint16_t *slots, unsigned int n);
+void xsp_data_fetch(struct xsp_blkq *q, const uint16_t *slots, unsigned int n);
 
 /**
  * xsp_data_in - make the iovecs of checked reads and writes, and bring the writes' data
  *
  * A slot whose pages can't be read gets status XSP_BLK_ERROR.
  */
-void xsp_data_in(struct xsp_queue *q, const uint16_t *slots, unsigned int n);
+void xsp_data_in(struct xsp_blkq *q, const uint16_t *slots, unsigned int n);
 
 /** xsp_data_out - what was read goes to the guest's pages; slots: reads that succeeded */
-void xsp_data_out(struct xsp_queue *q, const uint16_t *slots, unsigned int n);
+void xsp_data_out(struct xsp_blkq *q, const uint16_t *slots, unsigned int n);
 
 /** xsp_data_release - the pages of a slot that went through xsp_data_in are not in use any more */
-void xsp_data_release(struct xsp_queue *q, struct xsp_slot *slot);
+void xsp_data_release(struct xsp_blkq *q, struct xsp_slot *slot);
 
 #endif

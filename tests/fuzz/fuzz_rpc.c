@@ -10,9 +10,9 @@ int xsp_inspect_vbds(struct xsp_daemon *d, struct xsp_vbd_snap **ret, size_t *re
 	struct xsp_vbd_snap *v = calloc(1, sizeof(*v));
 
 	(void)d;
-	v->domid = 1;
-	v->devid = 51712;
-	v->connected = true;
+	v->dev.domid = 1;
+	v->dev.devid = 51712;
+	v->dev.connected = true;
 	strcpy(v->target, "file:/a\xff\".img");
 	*ret = v;
 	*ret_n = 1;

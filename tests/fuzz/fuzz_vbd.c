@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A device of the daemon (vbd.c, vbd_keys.c) over a store that answers anything: any bytes as any
+ * A block device of the daemon (device.c, vbd.c and their keys) over a store that answers anything: any bytes as any
  * value, any failure of any call, in any order with a worker that starts, fails, breaks and stops
  * queues when it likes. The device never starts a second queue, and leaves nothing behind.
  */
@@ -148,7 +148,8 @@ void xsp_queue_start(struct xsp_queue *q, struct xsp_worker *w)
 	unsigned int i = find(NULL);
 
 	HOLDS(i < XSP_MAX_QUEUES && find(q) == XSP_MAX_QUEUES);
-	HOLDS(q->c.order <= XSP_RING_MAX_ORDER && q->c.target && q->c.stats);
+	HOLDS(xsp_blkq_of(q)->c.order <= XSP_RING_MAX_ORDER && xsp_blkq_of(q)->c.target && q->stats);
+	HOLDS(q->n_ports == 1 && q->name && q->owner);
 	q->worker = w;
 	queue[i].q = q;
 	queue[i].at = STARTING;
@@ -179,7 +180,7 @@ static void worker_acts(unsigned int i, uint8_t how)
 	} else if (queue[i].at == STOPPING) {
 		queue[i].q = NULL;
 		q->sync_failed = how & 1;
-		q->rsp_prod = how;
+		snprintf(q->record, sizeof(q->record), "%u 8 9", how);
 		q->stopped(q);
 	} else if ((how & 7) == 7 && !q->broken) {
 		q->broken = true;
@@ -215,25 +216,38 @@ int xsp_target_open(const char *spec, const struct xsp_target_wish *wish, struct
 void xsp_target_close(struct xsp_target *t)
 {
 	for (unsigned int i = 0; t && i < XSP_MAX_QUEUES; i++)
-		HOLDS(!queue[i].q || queue[i].q->c.target != t); /* not under a queue's feet */
+		HOLDS(!queue[i].q || xsp_blkq_of(queue[i].q)->c.target != t); /* not under a queue's feet */
 	free(t);
 }
 
+/* Never called: the queues run in nobody's hands. */
+const struct xsp_queue_ops xsp_blkq_ops;
+
 /* --- the run ----------------------------------------------------------------------------------- */
+
+/* Between the stop and the start of a pause no queue is left. */
+static void then(struct xsp_device *dev)
+{
+	for (unsigned int i = 0; i < XSP_MAX_QUEUES; i++)
+		HOLDS(!queue[i].q);
+	HOLDS(!dev->n_queues && !dev->awaited && !dev->connected);
+	dev->republish = eat8(&in) & 1;
+	dev->worker[0] = eat8(&in) % 3;
+}
 
 /* SIGTERM: every queue comes back. */
 static void settle(struct xsp_daemon *d)
 {
-	struct xsp_vbd *v;
+	struct xsp_device *v;
 
 	d->draining = true;
-	TAILQ_FOREACH(v, &d->vbds, link)
-		xsp_vbd_drain(v);
+	TAILQ_FOREACH(v, &d->devices, link)
+		xsp_device_drain(v);
 	for (unsigned int i = 0; i < 4 * XSP_MAX_QUEUES; i++)
 		worker_acts(i, 1);
 	for (unsigned int i = 0; i < XSP_MAX_QUEUES; i++)
 		HOLDS(!queue[i].q);
-	TAILQ_FOREACH(v, &d->vbds, link)
+	TAILQ_FOREACH(v, &d->devices, link)
 		HOLDS(!v->n_queues && !v->awaited && !v->connected);
 }
 
@@ -245,24 +259,27 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	in = (struct input){ data, size };
 	*d = (struct xsp_daemon){ .config = &config, .workers = worker, .n_workers = 3 };
 	d->store.xs = (struct xs_handle *)worker; /* never looked into */
-	snprintf(d->backend_path, sizeof(d->backend_path), "/local/domain/0/backend/vbd");
+	snprintf(d->backend_root, sizeof(d->backend_root), "/local/domain/0/backend");
 	pthread_mutex_init(&d->lock, NULL);
-	TAILQ_INIT(&d->vbds);
+	TAILQ_INIT(&d->devices);
 	xsp_log_set_level(XSP_LOG_ERR);
 	memset(queue, 0, sizeof(queue));
 	transactions = 0;
 	now_ns = 1;
 	while (in.left) {
 		uint8_t op = eat8(&in);
-		struct xsp_vbd *v = xsp_vbd_find(d, 1, 51712);
+		struct xsp_device *v = xsp_device_find(d, &xsp_vbd_class, 1, 51712);
 
 		d->store.broken = false;
 		if (!v)
-			v = xsp_vbd_new(d, 1, 51712);
+			v = xsp_device_new(d, &xsp_vbd_class, 1, 51712);
 		HOLDS(v);
 		switch (op & 7) {
 		case 0:
 			v->domain_dead = op & 8;
+			break;
+		case 4:
+			xsp_device_pause(v, op & 8 ? then : NULL);
 			break;
 		case 1:
 			now_ns += 1000000ull << (op >> 3);
@@ -275,13 +292,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			d->store.xs = (struct xs_handle *)worker;
 			break;
 		default:
-			if (!xsp_vbd_busy(v))
-				xsp_vbd_step(v);
+			if (!xsp_device_busy(v))
+				xsp_device_step(v);
 		}
 		HOLDS(!transactions);
 	}
 	settle(d);
-	while (!TAILQ_EMPTY(&d->vbds))
-		xsp_vbd_discard(TAILQ_FIRST(&d->vbds));
+	while (!TAILQ_EMPTY(&d->devices))
+		xsp_device_free(TAILQ_FIRST(&d->devices));
 	return 0;
 }

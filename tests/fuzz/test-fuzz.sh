@@ -25,7 +25,7 @@ declare -A src=(
 	[pages]="backend/blk/pages.c"
 	[headers]="backend/net/headers.c"
 	[fsm]="common/xenbus/fsm.c"
-	[vbd]="backend/vbd.c backend/vbd_keys.c common/store.c common/mailbox.c common/xenbus/fsm.c $log"
+	[vbd]="backend/device.c backend/device_keys.c backend/front_keys.c backend/vbd.c backend/vbd_keys.c common/store.c common/mailbox.c common/xenbus/fsm.c $log"
 )
 declare -A flags=([target]="-Dopen=fuzz_open" [vbd]="-Dnanosleep=fuzz_nanosleep")
 declare -A libs=([rpc]="-ljson-c" [target]="-luring")

@@ -42,11 +42,11 @@ int xsp_inspect_vbds(struct xsp_daemon *d, struct xsp_vbd_snap **ret, size_t *re
 		return -ENOMEM;
 	}
 	for (uint32_t i = 0; i < 2; i++) {
-		v[i].domid = i + 1;
-		v[i].devid = 51712;
-		v[i].state = 4;
-		v[i].peer_state = 4;
-		v[i].connected = true;
+		v[i].dev.domid = i + 1;
+		v[i].dev.devid = 51712;
+		v[i].dev.state = 4;
+		v[i].dev.peer_state = 4;
+		v[i].dev.connected = true;
 		v[i].stats.rd_req = 10 + i;
 		v[i].stats.latency[XSP_STAT_READ].count[20] = 99;
 		v[i].stats.latency[XSP_STAT_READ].count[40] = 1;

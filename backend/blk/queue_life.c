@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+/* A block queue's beginning and end on its worker's thread: see queue.h. */
+#include "backend/blk/queue.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+/* --- begin ------------------------------------------------------------------------------------- */
+
+static int make_slots(struct xsp_blkq *q, uint32_t n)
+{
+	q->slots = calloc(n, sizeof(*q->slots));
+	q->free_slots = calloc(n, sizeof(*q->free_slots));
+	q->done_slots = calloc(n, sizeof(*q->done_slots));
+	q->parked = calloc(n, sizeof(*q->parked));
+	if (q->c.persistent)
+		q->pages = xsp_pages_new(q->base.worker->xgt, q->base.domid, q->c.stats);
+	if (!q->slots || !q->free_slots || !q->done_slots || !q->parked ||
+	    (q->c.persistent && !q->pages))
+		return xsp_queue_fail(&q->base, -ENOMEM, "no memory for %u slots", n);
+	for (uint32_t i = 0; i < n; i++) {
+		q->slots[i].io = XSP_NO_IO;
+		q->free_slots[i] = (uint16_t)(n - 1 - i);
+	}
+	q->n_free = n;
+	q->barrier = XSP_NO_SLOT;
+	return 0;
+}
+
+static int map_ring(struct xsp_blkq *q)
+{
+	uint32_t pages = 1u << q->c.order;
+	int err;
+
+	q->sring = xengnttab_map_domain_grant_refs(q->base.worker->xgt, pages, q->base.domid,
+						   q->c.ring_ref, PROT_READ | PROT_WRITE);
+	xsp_count(&q->c.stats->gnt_calls, 1);
+	xsp_count(&q->c.stats->gnt_refs, pages);
+	if (q->sring)
+		return 0;
+	err = errno ? -errno : -EIO;
+	return xsp_queue_fail(&q->base, err, "can't map the ring (grant %u%s): %s", q->c.ring_ref[0],
+			      pages > 1 ? " .." : "", strerror(-err));
+}
+
+/* What is recorded of a ring when it was left: how far it was answered, and which ring it was. */
+static bool recorded(const struct xsp_blkq *q, uint32_t *rsp_prod)
+{
+	uint32_t ref, evtchn;
+
+	return sscanf(q->base.record, "%u %u %u", rsp_prod, &ref, &evtchn) == 3 &&
+	       ref == q->c.ring_ref[0] && evtchn == q->base.port[0].guest;
+}
+
+/* Where to begin in the ring; -EBUSY when a former daemon may have left requests unanswered. */
+static int choose_start(struct xsp_blkq *q, uint32_t size, uint32_t *ret)
+{
+	uint32_t rsp_prod = xsp_load(&q->sring->rsp_prod);
+	uint32_t req_prod = xsp_load(&q->sring->req_prod);
+	uint32_t left_at;
+
+	*ret = rsp_prod;
+	if (q->base.adopt == XSP_ADOPT_NEW) {
+		/* Its old requests would be done again. */
+		if (rsp_prod)
+			return xsp_queue_fail(&q->base, -EPROTO,
+					      "the ring is not new: it holds %u responses already",
+					      rsp_prod);
+		return 0;
+	}
+	if (recorded(q, &left_at)) {
+		if (rsp_prod != left_at)
+			return xsp_queue_fail(
+				&q->base, -EBUSY,
+				"the ring moved on since it was drained (rsp_prod %u, recorded %u)",
+				rsp_prod, left_at);
+	} else if (rsp_prod != req_prod) {
+		return xsp_queue_fail(&q->base, -EBUSY,
+				      "%u requests were outstanding when the former daemon died; "
+				      "reattach the disk or restart the guest",
+				      req_prod - rsp_prod);
+	}
+	if (req_prod - rsp_prod > size)
+		return xsp_queue_fail(&q->base, -EPROTO, "the ring's request index is out of bounds");
+	return 0;
+}
+
+static void let_go(struct xsp_blkq *q)
+{
+	if (q->sring) {
+		xengnttab_unmap(q->base.worker->xgt, q->sring, 1u << q->c.order);
+		q->sring = NULL;
+	}
+	xsp_pages_free(q->pages);
+	q->pages = NULL;
+	free(q->slots);
+	free(q->free_slots);
+	free(q->done_slots);
+	free(q->parked);
+	q->slots = NULL;
+	q->free_slots = q->done_slots = q->parked = NULL;
+}
+
+static int begin(struct xsp_queue *queue)
+{
+	struct xsp_blkq *q = xsp_blkq_of(queue);
+	uint32_t size = xsp_blk_ring_slots(q->c.order), start = 0;
+	struct xsp_worker *w = q->base.worker;
+	int err;
+
+	err = make_slots(q, size);
+	if (!err)
+		err = map_ring(q);
+	if (!err)
+		err = choose_start(q, size, &start);
+	if (err) {
+		let_go(q);
+		return err;
+	}
+	q->back.abi = q->c.abi;
+	xsp_ring_back_init(&q->back.ring, q->sring, size, start);
+	q->limits = (struct xsp_blk_limits){
+		.sectors = q->c.target->size_bytes / XSP_SECTOR_SIZE,
+		.sector_size = q->c.target->sector_size,
+		.readonly = q->c.target->readonly,
+		.can_flush = q->c.target->can_flush,
+		.can_discard = q->c.offer_discard,
+		.indirect = q->c.indirect,
+	};
+	w->n_blkqs++;
+	q->has_claim = w->claims_left > 0;
+	w->claims_left -= q->has_claim;
+	return 0;
+}
+
+/* --- end --------------------------------------------------------------------------------------- */
+
+static void end(struct xsp_queue *queue)
+{
+	struct xsp_blkq *q = xsp_blkq_of(queue);
+	struct xsp_worker *w = q->base.worker;
+
+	w->n_blkqs--;
+	w->claims_left += q->has_claim;
+	snprintf(q->base.record, sizeof(q->base.record), "%u %u %u", q->back.ring.rsp_prod_pvt,
+		 q->c.ring_ref[0], q->base.port[0].guest);
+	let_go(q);
+}
+
+static void synced(struct xsp_io *io, int err)
+{
+	struct xsp_blkq *q = io->queue;
+
+	if (err) {
+		q->base.sync_failed = true;
+		xsp_err(q->base.name, "flushing before the queue stops failed: %s", strerror(-err));
+	}
+	xsp_queue_end(&q->base);
+}
+
+static void may_stop(struct xsp_queue *queue)
+{
+	struct xsp_blkq *q = xsp_blkq_of(queue);
+
+	if (q->in_flight || q->syncing)
+		return;
+	if (!q->dirty || !q->limits.can_flush) {
+		xsp_queue_end(&q->base);
+		return;
+	}
+	q->syncing = true;
+	q->stop_io = (struct xsp_io){
+		.worker = q->base.worker,
+		.op = XSP_IO_FLUSH,
+		.done = synced,
+		.queue = q,
+	};
+	xsp_target_submit(q->c.target, &q->stop_io);
+}
+
+/* --- between: has the guest given us anything? ------------------------------------------------- */
+
+static int pending(const struct xsp_queue *queue)
+{
+	return xsp_ring_back_pending(&((const struct xsp_blkq *)queue)->back.ring);
+}
+
+static int sleep_(struct xsp_queue *queue)
+{
+	return xsp_ring_back_sleep(&xsp_blkq_of(queue)->back.ring);
+}
+
+const struct xsp_queue_ops xsp_blkq_ops = {
+	.begin = begin,
+	.visit = xsp_blkq_visit,
+	.finish = xsp_blkq_finish,
+	.pending = pending,
+	.sleep = sleep_,
+	.may_stop = may_stop,
+	.end = end,
+};
