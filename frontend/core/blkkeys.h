@@ -11,22 +11,10 @@
 #ifndef XSP_BLKKEYS_H
 #define XSP_BLKKEYS_H
 
+#include "frontend/core/keytext.h"
 #include "ring/dialect.h"
 
 #define XSP_BLK_MAX_QUEUES 16u
-#define XSP_KEY_BYTES      40u
-#define XSP_VALUE_BYTES    24u
-
-struct xsp_key {
-	const char *key;
-	const char *value; /* NULL: not there */
-};
-
-/* A key to be written. */
-struct xsp_key_out {
-	char key[XSP_KEY_BYTES]; /* below the device's directory, e.g. "queue-0/ring-ref" */
-	char value[XSP_VALUE_BYTES];
-};
 
 /* What the backend can do; it says so before its state 2. */
 struct xsp_blk_offer {
