@@ -2,6 +2,10 @@
 archives += blkfront
 blkfront.src := frontend/core/blkfront.c frontend/core/blkkeys.c
 
+# The same of a NIC.
+archives += netfront
+netfront.src := frontend/core/netfront_tx.c frontend/core/netfront_rx.c frontend/core/netkeys.c
+
 # The userspace host: a static archive for our own tools, a shared library for others.
 archives += front
 front.src := frontend/user/disk.c frontend/user/io.c frontend/user/keys.c frontend/user/pool.c \

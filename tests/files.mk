@@ -112,3 +112,11 @@ units += test_port
 test_port.src := tests/unit/test_port.c $(filter backend/port/%,$(xensplitd.src))
 test_port.deps := common
 test_port.pkgs := liburing cmocka
+
+units += test_netfront test_netkeys
+test_netfront.src := tests/unit/test_netfront.c
+test_netfront.deps := netfront ring
+test_netfront.pkgs := cmocka
+test_netkeys.src := tests/unit/test_netkeys.c
+test_netkeys.deps := netfront
+test_netkeys.pkgs := cmocka
