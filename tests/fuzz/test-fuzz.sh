@@ -20,6 +20,7 @@ log="common/log.c"
 declare -A src=(
 	[ring]="ring/blkif.c backend/blk/request.c"
 	[front]="frontend/core/blkfront.c frontend/core/blkkeys.c ring/blkif.c"
+	[netfront]="frontend/core/netfront_tx.c frontend/core/netfront_rx.c frontend/core/netkeys.c ring/netif.c"
 	[rpc]="backend/rpc.c backend/methods.c common/suggest.c common/devname.c common/hist.c common/utf8.c common/xenbus/fsm.c $log"
 	[target]="backend/target/target.c backend/target/file.c backend/target/null.c backend/target/delay.c backend/target/error.c $log"
 	[pages]="backend/blk/pages.c"
@@ -69,7 +70,7 @@ report() { # NAME PID
 }
 
 failed=0
-[ $# -gt 0 ] || set -- ring pages front rpc target fsm vbd headers
+[ $# -gt 0 ] || set -- ring pages front netfront rpc target fsm vbd headers
 for n; do build "$n"; done
 while [ $# -gt 0 ]; do # two at a time
 	fuzz "$1" & a=$!
