@@ -102,7 +102,8 @@ test_netwire.deps := ring
 test_netwire.pkgs := cmocka
 # backend/net: what is pure
 units += test_headers
-test_headers.src := tests/unit/test_headers.c backend/net/headers.c
+test_headers.src := tests/unit/test_headers.c
+test_headers.deps := common
 test_headers.pkgs := cmocka
 units += test_dialect
 test_dialect.src := tests/unit/test_dialect.c

@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "backend/net/headers.h"
+#include "common/net/headers.h"
 #include "backend/worker.h"
 
 /* 17 pages: the largest IP packet, its Ethernet header and tags */

@@ -3,7 +3,7 @@
  * Any bytes as a packet, any offload asked for: what is found lies inside the packet, and what a TAP
  * is told is what its kernel accepts. The buffer is exactly as long as the head that may be read.
  */
-#include "backend/net/headers.h"
+#include "common/net/headers.h"
 #include "tests/fuzz/input.h"
 
 static void judge_head(const struct xsp_net_head *h, uint32_t have, uint32_t len)

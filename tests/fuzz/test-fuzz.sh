@@ -24,7 +24,7 @@ declare -A src=(
 	[rpc]="backend/rpc.c backend/methods.c common/suggest.c common/devname.c common/hist.c common/utf8.c common/xenbus/fsm.c $log"
 	[target]="backend/target/target.c backend/target/file.c backend/target/null.c backend/target/delay.c backend/target/error.c $log"
 	[pages]="backend/blk/pages.c"
-	[headers]="backend/net/headers.c"
+	[headers]="common/net/headers.c"
 	[fsm]="common/xenbus/fsm.c"
 	[vbd]="backend/device.c backend/device_keys.c backend/front_keys.c backend/vbd.c backend/vbd_keys.c common/store.c common/mailbox.c common/xenbus/fsm.c $log"
 )

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "backend/net/headers.h"
+#include "common/net/headers.h"
 
 static_assert(sizeof(struct virtio_net_hdr) == sizeof(struct xsp_vnet), "same header");
 static_assert(offsetof(struct virtio_net_hdr, csum_start) == offsetof(struct xsp_vnet, csum_start) &&

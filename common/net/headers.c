@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Parsing the head of a packet and its offloads: see headers.h. */
-#include "backend/net/headers.h"
+#include "common/net/headers.h"
 
 #include <assert.h>
 #include <string.h>
