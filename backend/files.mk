@@ -9,7 +9,8 @@ xensplitd.src := backend/main.c backend/manager.c backend/domains.c backend/insp
 	backend/device.c backend/device_keys.c backend/front_keys.c backend/vbd.c backend/vbd_keys.c \
 	backend/worker.c backend/queue.c backend/blk/queue.c backend/blk/queue_life.c \
 	backend/blk/request.c backend/blk/data.c backend/blk/pages.c \
-	backend/port/port.c backend/port/tap.c backend/port/null.c \
+	backend/net/tx.c backend/net/rx.c \
+	backend/net/rate.c backend/port/port.c backend/port/tap.c backend/port/null.c \
 	backend/target/target.c backend/target/file.c backend/target/null.c \
 	backend/target/delay.c backend/target/error.c
 xensplitd.deps := control common fsm ring

@@ -25,6 +25,7 @@ declare -A src=(
 	[target]="backend/target/target.c backend/target/file.c backend/target/null.c backend/target/delay.c backend/target/error.c $log"
 	[pages]="backend/blk/pages.c"
 	[headers]="common/net/headers.c"
+	[netback]="backend/net/tx.c backend/net/rx.c ring/netif.c"
 	[fsm]="common/xenbus/fsm.c"
 	[vbd]="backend/device.c backend/device_keys.c backend/front_keys.c backend/vbd.c backend/vbd_keys.c common/store.c common/mailbox.c common/xenbus/fsm.c $log"
 )
@@ -70,7 +71,7 @@ report() { # NAME PID
 }
 
 failed=0
-[ $# -gt 0 ] || set -- ring pages front netfront rpc target fsm vbd headers
+[ $# -gt 0 ] || set -- ring pages front netfront rpc target fsm vbd headers netback
 for n; do build "$n"; done
 while [ $# -gt 0 ]; do # two at a time
 	fuzz "$1" & a=$!
