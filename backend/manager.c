@@ -368,4 +368,5 @@ void xsp_manager_drain(struct xsp_daemon *d)
 void xsp_manager_wait(struct xsp_daemon *d)
 {
 	pthread_join(d->manager, NULL);
+	xsp_mailbox_run(&d->box, d); /* questions that came too late: there are no devices any more */
 }

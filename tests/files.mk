@@ -125,3 +125,7 @@ test_netfront.pkgs := cmocka
 test_netkeys.src := tests/unit/test_netkeys.c
 test_netkeys.deps := netfront
 test_netkeys.pkgs := cmocka
+units += test_ask
+test_ask.src := tests/unit/test_ask.c
+test_ask.deps := common
+test_ask.pkgs := cmocka
