@@ -44,6 +44,7 @@ test_devname.pkgs := cmocka
 # backend/: what can be tested without a worker
 units += test_request test_target
 test_request.src := tests/unit/test_request.c backend/blk/request.c
+test_request.deps := ring
 test_request.pkgs := cmocka
 test_target.src := tests/unit/test_target.c $(filter backend/target/%,$(xensplitd.src))
 test_target.deps := common

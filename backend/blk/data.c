@@ -138,6 +138,7 @@ static void place(struct xsp_blkq *q, struct xsp_slot *slot)
 {
 	const struct xsp_blk_seg *segs = xsp_blkq_segs(q, slot);
 	struct xsp_io *io = io_of(q, slot);
+	bool aligned = xsp_blk_aligned(segs, slot->n_segs, q->limits.sector_size);
 	uint32_t at = 0;
 
 	io->niov = 0;
@@ -146,7 +147,7 @@ static void place(struct xsp_blkq *q, struct xsp_slot *slot)
 		uint8_t *page = NULL;
 
 		io->extents[i] = XSP_NO_EXTENT;
-		if (q->pages)
+		if (q->pages && aligned) /* else all of it goes through the buffer, which is */
 			page = xsp_pages_get(q->pages, segs[i].gref, &io->extents[i]);
 		add_iov(io, page ? page + segs[i].first * XSP_SECTOR_SIZE : io->bounce + at, len);
 		at += len;

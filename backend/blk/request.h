@@ -7,11 +7,12 @@
 #define XSP_BACKEND_BLK_REQUEST_H
 
 #include "backend/target/target.h"
-#include "ring/blkif.h"
+#include "ring/dialect.h"
 
 struct xsp_blk_limits {
 	uint64_t sectors;     /* of 512 bytes */
 	uint32_t sector_size; /* requests are aligned to it */
+	struct xsp_blk_shifts shifts; /* of the units that the frontend counts in */
 	bool readonly;
 	bool can_flush;    /* FLUSH and BARRIER were offered */
 	bool can_discard;
@@ -37,8 +38,27 @@ struct xsp_blk_plan {
 uint16_t xsp_blk_indirect_segs(const struct xsp_blk_req *req, const struct xsp_blk_limits *limits);
 
 /**
+ * xsp_blk_to_512 - make the private copy count in 512 bytes, whatever its frontend counts in
+ * @req:  just taken; nr_segs may be anything
+ * @segs: the private copy of its segments, as for xsp_blk_check
+ * @n:    how many of them were copied; for a direct request it is bounded here
+ *
+ * What has no equal in 512 bytes (an overflow, a sector out of its page) becomes something that
+ * xsp_blk_check refuses.
+ */
+void xsp_blk_to_512(struct xsp_blk_req *req, struct xsp_blk_seg *segs, uint32_t n,
+		    struct xsp_blk_shifts shifts);
+
+/**
+ * xsp_blk_aligned - does each segment by itself begin and end at the disk's sector size?
+ *
+ * The whole of a good request does; a piece of memory that doesn't is nothing for O_DIRECT.
+ */
+bool xsp_blk_aligned(const struct xsp_blk_seg *segs, uint32_t n, uint32_t sector_size);
+
+/**
  * xsp_blk_check - judge a request
- * @req:  the private copy; nr_segs may be anything
+ * @req:  the private copy, in units of 512 bytes; nr_segs may be anything
  * @segs: the private copy of its segments: req->seg, or the fetched ones of an indirect request
  * @plan: written only when the verdict is good
  * @why:  a static phrase when it is not

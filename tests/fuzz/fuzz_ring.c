@@ -35,10 +35,10 @@ static void judge_data(const struct xsp_blk_req *req, const struct xsp_blk_seg *
 /* An indirect request's descriptors are as hostile as the rest: bytes of the ring stand in for them. */
 static struct xsp_blk_seg descriptors[XSP_AREA_SEGS];
 
-static void judge(const struct xsp_blk_req *req, const struct xsp_blk_limits *l)
+static void judge(struct xsp_blk_req *req, const struct xsp_blk_limits *l)
 {
 	bool indirect = req->op == XSP_BLK_INDIRECT;
-	const struct xsp_blk_seg *segs = indirect ? descriptors : req->seg;
+	struct xsp_blk_seg *segs = indirect ? descriptors : req->seg;
 	uint32_t n = indirect ? req->handle : req->nr_segs;
 	struct xsp_blk_plan plan = { 0 };
 	const char *why = NULL;
@@ -46,6 +46,7 @@ static void judge(const struct xsp_blk_req *req, const struct xsp_blk_limits *l)
 	uint64_t size = l->sectors * XSP_SECTOR_SIZE, bytes = 0;
 
 	HOLDS(xsp_blk_indirect_segs(req, l) <= XSP_AREA_SEGS);
+	xsp_blk_to_512(req, segs, indirect ? xsp_blk_indirect_segs(req, l) : req->nr_segs, l->shifts);
 	status = xsp_blk_check(req, segs, l, &plan, &why);
 	if (status != XSP_BLK_OKAY) {
 		HOLDS(status == XSP_BLK_ERROR || status == XSP_BLK_EOPNOTSUPP);
@@ -110,6 +111,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.indirect = kind & 4 ? XSP_AREA_SEGS : 0,
 	};
 
+	limits.shifts = xsp_blk_dialect_shifts((enum xsp_blk_dialect)((head >> 4) % XSP_DIALECTS),
+					       limits.sector_size);
 	memset(s, 0, bytes);
 	in_flight = 0;
 	xsp_ring_back_init(&b.ring, s, xsp_blk_ring_slots(order), kind & 64 ? eat32(&in) : 0);

@@ -225,6 +225,87 @@ static void other_operations(void **state)
 	}
 }
 
+/* A request for bytes 40960 .. +8192 of a disk with sectors of 4096, as each dialect writes it. */
+static void dialects(void **state)
+{
+	static const struct {
+		enum xsp_blk_dialect dialect;
+		uint64_t sector, nr_sectors;
+		uint8_t last;
+	} rows[] = {
+		{ XSP_DIALECT_XEN, 80, 16, 7 },	   { XSP_DIALECT_FREEBSD, 10, 2, 7 },
+		{ XSP_DIALECT_QEMU, 10, 2, 0 },	   { XSP_DIALECT_WINDOWS, 10, 2, 0 },
+		{ XSP_DIALECT_MINIOS, 80, 16, 7 },
+	};
+	struct xsp_blk_limits big = { .sectors = 8000, .sector_size = 4096, .can_discard = true };
+	struct xsp_blk_plan plan;
+
+	(void)state;
+	for (unsigned int i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct xsp_blk_shifts shifts = xsp_blk_dialect_shifts(rows[i].dialect, 4096);
+		struct xsp_blk_req req = request(XSP_BLK_READ, rows[i].sector, 2);
+
+		req.seg[0].last = req.seg[1].last = rows[i].last;
+		xsp_blk_to_512(&req, req.seg, req.nr_segs, shifts);
+		assert_int_equal(judge(&req, &big, &plan), XSP_BLK_OKAY);
+		assert_int_equal(plan.offset, 40960);
+		assert_int_equal(plan.len, 8192);
+		assert_int_equal(req.seg[1].last, 7);
+		req = (struct xsp_blk_req){ .op = XSP_BLK_DISCARD, .sector = rows[i].sector,
+					    .discard.nr_sectors = rows[i].nr_sectors };
+		xsp_blk_to_512(&req, req.seg, req.nr_segs, shifts);
+		assert_int_equal(judge(&req, &big, &plan), XSP_BLK_OKAY);
+		assert_int_equal(plan.offset, 40960);
+		assert_int_equal(plan.len, 8192);
+	}
+}
+
+/* What wraps around, or leaves its page, when it is made into sectors of 512 bytes. */
+static void dialect_lying_peer(void **state)
+{
+	static const uint64_t sectors[] = { 1000, 1ull << 61, (1ull << 61) + 8, UINT64_MAX };
+	struct xsp_blk_shifts shifts = xsp_blk_dialect_shifts(XSP_DIALECT_QEMU, 4096);
+	struct xsp_blk_limits big = { .sectors = 8000, .sector_size = 4096, .can_discard = true };
+	struct xsp_blk_plan plan;
+
+	(void)state;
+	for (unsigned int i = 0; i < sizeof(sectors) / sizeof(sectors[0]); i++) {
+		struct xsp_blk_req req = request(XSP_BLK_WRITE, sectors[i], 1);
+
+		req.seg[0].last = 0;
+		xsp_blk_to_512(&req, req.seg, req.nr_segs, shifts);
+		assert_int_equal(judge(&req, &big, &plan), XSP_BLK_ERROR);
+		req = (struct xsp_blk_req){ .op = XSP_BLK_DISCARD, .sector = 8, .discard.nr_sectors = sectors[i] };
+		xsp_blk_to_512(&req, req.seg, req.nr_segs, shifts);
+		assert_int_equal(judge(&req, &big, &plan), XSP_BLK_ERROR);
+	}
+	for (unsigned int v = 1; v < 256; v++) {
+		struct xsp_blk_req req = request(XSP_BLK_WRITE, 8, (uint8_t)v);
+
+		req.seg[0].last = (uint8_t)v;
+		xsp_blk_to_512(&req, req.seg, req.nr_segs, shifts);
+		assert_int_equal(judge(&req, &big, &plan), XSP_BLK_ERROR);
+		req.nr_segs = 1;
+		req.seg[0].first = (uint8_t)v;
+		req.seg[0].last = 0;
+		xsp_blk_to_512(&req, req.seg, req.nr_segs, shifts);
+		assert_int_equal(judge(&req, &big, &plan), XSP_BLK_ERROR);
+	}
+}
+
+/* A block of 4096 bytes in two pieces is a good request, but no memory for O_DIRECT. */
+static void pieces(void **state)
+{
+	struct xsp_blk_seg seg[2] = { { .first = 0, .last = 7 }, { .first = 0, .last = 7 } };
+
+	(void)state;
+	assert_true(xsp_blk_aligned(seg, 2, 4096) && xsp_blk_aligned(seg, 2, 512));
+	seg[0].first = 4;
+	seg[1].last = 3;
+	assert_true(xsp_blk_aligned(seg, 2, 512) && xsp_blk_aligned(seg, 2, 2048));
+	assert_false(xsp_blk_aligned(seg, 2, 4096));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -233,6 +314,8 @@ int main(void)
 		cmocka_unit_test(alignment),		cmocka_unit_test(readonly),
 		cmocka_unit_test(other_operations),	cmocka_unit_test(barriers),
 		cmocka_unit_test(discards),		cmocka_unit_test(indirect_lying_peer),
+		cmocka_unit_test(dialects),		cmocka_unit_test(dialect_lying_peer),
+		cmocka_unit_test(pieces),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
