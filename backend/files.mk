@@ -15,3 +15,4 @@ xensplitd.src := backend/main.c backend/manager.c backend/domains.c backend/insp
 	backend/target/delay.c backend/target/error.c
 xensplitd.deps := control common fsm ring
 xensplitd.pkgs := liburing xenstore xengnttab xenevtchn xencontrol xentoollog json-c inih
+xensplitd.src += backend/target/sectors.c

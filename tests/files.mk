@@ -130,3 +130,8 @@ units += test_ask
 test_ask.src := tests/unit/test_ask.c
 test_ask.deps := common
 test_ask.pkgs := cmocka
+
+units += test_sectors
+test_sectors.src := tests/unit/test_sectors.c backend/target/sectors.c
+test_sectors.deps := common
+test_sectors.pkgs := liburing cmocka

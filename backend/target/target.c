@@ -13,6 +13,8 @@ static const struct xsp_target_ops *const targets[] = {
 	&xsp_target_null,
 	&xsp_target_delay,
 	&xsp_target_error,
+	&xsp_target_sectors,
+	&xsp_target_e512,
 };
 #define N_TARGETS (sizeof(targets) / sizeof(targets[0]))
 

@@ -129,5 +129,6 @@ int xsp_parse_size(const char *text, uint64_t *ret_bytes);
 
 extern const struct xsp_target_ops xsp_target_file, xsp_target_null, xsp_target_delay,
 	xsp_target_error;
+extern const struct xsp_target_ops xsp_target_sectors, xsp_target_e512;
 
 #endif
