@@ -34,5 +34,5 @@ lab-xsd.soname := libxensplit-xsd.so
 programs += xensplit-lab-hub
 xensplit-lab-hub.src := common/lab/hub.c common/lab/client.c common/lab/domain.c \
 	common/lab/grant.c common/lab/evtchn.c common/lab/relay.c common/lab/session.c \
-	common/lab/process.c common/lab/toolstack.c common/lab/status.c common/lab/env.c
+	common/lab/process.c common/lab/netns.c common/lab/toolstack.c common/lab/status.c common/lab/env.c
 xensplit-lab-hub.libs := -lxenstore

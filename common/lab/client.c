@@ -186,15 +186,23 @@ static int get_eventfd(struct client *c, struct lab_msg *m)
 
 static int enter(struct client *c, struct lab_msg *m)
 {
-	int fds[LAB_MAX_FDS], n = 0, i;
+	int fds[LAB_MAX_FDS], n = 0, i, net = hub.ns_fd[LAB_NS_NET];
+	uint32_t dom = m->arg[0];
 
+	if (dom && net >= 0) {
+		if (!domain_alive(dom))
+			return -ESRCH;
+		net = netns_of(hub.dom[dom]);
+		if (net < 0)
+			return net;
+	}
 	m->rc = 0;
 	m->len = 0;
 	m->arg[0] = 0; /* a bit for each namespace that is sent */
 	for (i = 0; i < LAB_MAX_FDS; i++) {
 		if (hub.ns_fd[i] >= 0) {
 			m->arg[0] |= 1u << i;
-			fds[n++] = hub.ns_fd[i];
+			fds[n++] = i == LAB_NS_NET ? net : hub.ns_fd[i];
 		}
 	}
 	return client_reply(c, m, NULL, fds, n) ? -EPIPE : ANSWERED;

@@ -35,6 +35,7 @@ static struct domain *domain_new(uint16_t id)
 	if (!d)
 		return NULL;
 	d->id = id;
+	d->netns = -1;
 	d->memfd = memfd_create("xensplit-lab-memory", MFD_CLOEXEC);
 	if (d->memfd < 0 || ftruncate(d->memfd, (off_t)bytes) < 0)
 		goto fail;
@@ -162,6 +163,7 @@ int domain_destroy(uint16_t id)
 	domain_kill_processes(id);
 	clients_drop_dom(id);
 	relay_stop(d);
+	netns_drop(d);
 	ports_close_dom(id);
 	grant_domain_gone(d);
 	__atomic_fetch_add(&hub.shm->changes, 1, __ATOMIC_RELEASE);

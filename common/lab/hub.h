@@ -58,6 +58,7 @@ struct domain {
 	bool ready; /* introduced, its nodes are there */
 	bool nodes; /* the toolstack has nodes of it in the store, or is at it */
 	struct relay *relay;
+	int netns; /* its network namespace; -1: none yet */
 };
 
 struct hub {
@@ -142,6 +143,10 @@ int store_path(char *buf, size_t n, uint16_t dom);
 int toolstack_start(void);
 void toolstack_create(uint16_t dom);
 void toolstack_destroyed(uint16_t dom);
+
+/* netns.c */
+int netns_of(struct domain *d);
+void netns_drop(struct domain *d);
 
 /* status.c */
 int status_text(char *buf, size_t n);

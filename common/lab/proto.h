@@ -11,6 +11,7 @@
 
 #define LAB_PROTO_VERSION 1
 #define LAB_MAX_FDS       4
+#define LAB_NS_NET        2 /* of user, mnt, net, pid */
 
 enum lab_kind { LAB_KIND_GNTTAB, LAB_KIND_GNTSHR, LAB_KIND_EVTCHN, LAB_KIND_CALL, LAB_KIND_CTL };
 
@@ -30,7 +31,8 @@ enum lab_op {
 	LAB_REAP,             /* domid: its last map went */
 	LAB_CREATE,           /* ctl: domid; data: name. 0 when it existed already, 1 when made */
 	LAB_DESTROY,          /* ctl, call: domid */
-	LAB_ENTER,            /* ctl: fds: user, mnt, net, pid namespaces (those the lab has) */
+	LAB_ENTER,            /* ctl: domid whose network; fds: user, mnt, net, pid namespaces (those
+			       * the lab has) */
 	LAB_STATUS,           /* ctl: data: one JSON object */
 	LAB_SHUTDOWN,         /* ctl: end the lab */
 };

@@ -90,6 +90,20 @@ code "down" 0 lab down
 check "the directory is gone" [ ! -e "$XENSPLIT_LAB" ]
 check "no process is left" until_true 20 eval '[ "$(ours)" -le "$before" ]'
 
+# each guest has a network of its own, the same for all its processes, with a loopback
+if [ "$(readlink /proc/self/ns/net)" ]; then
+	code "up for networks" 0 lab up --guests 2 --no-daemon
+	net() { dom "$@" readlink /proc/self/ns/net; }
+	if [ "$(net 0)" != "$(readlink /proc/self/ns/net)" ]; then
+		check "guests' networks differ" [ "$(net 1)" != "$(net 2)" ]
+		check "and from Dom0's" [ "$(net 1)" != "$(net 0)" ]
+		same "a guest has one network" "$(net 1)" "$(net 1)"
+		same "Dom0's on request" "$(lab run --dom0-net 1 -- readlink /proc/self/ns/net)" "$(net 0)"
+		check "loopback is up" dom 1 sh -c 'grep -q "lo:" /proc/net/dev && ip link show lo | grep -q UP'
+	fi
+	code "down" 0 lab down
+fi
+
 # where a machine allows fewer namespaces, or none
 for which in umn- ----; do
 	export XENSPLIT_LAB_NAMESPACES=$which

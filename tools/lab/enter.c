@@ -26,12 +26,15 @@ static bool same_namespace(int fd, const char *path)
 	       a.st_dev == b.st_dev;
 }
 
-/* Into those of the lab's namespaces that we are not in. The pid one takes effect at the fork. */
-static int enter(int hub)
+/*
+ * Into those of the lab's namespaces that we are not in, and a domain's network. The pid one takes
+ * effect at the fork.
+ */
+static int enter(int hub, unsigned int net_dom)
 {
 	static const char *const own[LAB_MAX_FDS] = {"/proc/self/ns/user", "/proc/self/ns/mnt",
 						     "/proc/self/ns/net", "/proc/self/ns/pid"};
-	struct lab_msg m = {.op = LAB_ENTER};
+	struct lab_msg m = {.op = LAB_ENTER, .arg = {net_dom}};
 	int fds[LAB_MAX_FDS], r = lab_hub_call(hub, &m, NULL, NULL, 0, fds), i, n = 0;
 
 	for (i = 0; r >= 0 && i < LAB_MAX_FDS; i++) {
@@ -130,7 +133,7 @@ int lab_run(const struct lab_options *o, unsigned int dom, char **argv)
 	sigdelset(&set, SIGTTOU);
 	sigprocmask(SIG_BLOCK, &set, &old);
 	sigfd = signalfd(-1, &set, SFD_CLOEXEC);
-	r = enter(hub);
+	r = enter(hub, o->dom0_net ? 0 : dom);
 	if (r < 0) {
 		lab_error("cannot enter the lab: %s", strerror(-r));
 		return LAB_EXIT_RUN;

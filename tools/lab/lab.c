@@ -22,7 +22,9 @@ static const char help[] =
 	"guests (3)\n"
 	"  run DOMID [--name NAME] -- CMD.. run CMD as a process of a domain (0 is Dom0; a guest "
 	"that is\n"
-	"                                   not there is created); exits as CMD does\n"
+	"                                   not there is created); exits as CMD does. Each guest has "
+	"a\n"
+	"                                   network of its own; --dom0-net: use Dom0's\n"
 	"  shell DOMID                      a shell in a domain\n"
 	"  create DOMID [--name NAME]       a guest without a process yet\n"
 	"  destroy DOMID                    end a guest, as `xl destroy` does\n"
@@ -187,6 +189,8 @@ static int options(struct lab_options *o, int argc, char **argv, bool run, char 
 			words[(*nwords)++] = argv[i];
 		} else if (!strcmp(a, "--no-daemon")) {
 			o->no_daemon = true;
+		} else if (!strcmp(a, "--dom0-net")) {
+			o->dom0_net = true;
 		} else if (!strcmp(a, "--json")) {
 			o->json = true;
 		} else if (i + 1 < argc && !strcmp(a, "--dir")) {

@@ -22,7 +22,7 @@ int xsp_lab_main(int argc, char **argv);
 struct lab_options {
 	char dir[96]; /* absolute; short enough for socket names in it */
 	unsigned int guests;
-	bool no_daemon, json;
+	bool no_daemon, json, dom0_net;
 	const char *name;
 };
 
