@@ -16,7 +16,9 @@
 #
 # Environment of guest_start: GUEST_TYPE pv (default) or pvh, GUEST_VCPUS, GUEST_MEM (MiB),
 # GUEST_FILES (files put into the guest's /opt), GUEST_ARGS (kernel command line; xsp.without=MODULE
-# leaves a module out: without xen-blkfront a program may drive the disks).
+# leaves a module out: without xen-blkfront a program may drive the disks; MODULE.PARAM=VALUE works
+# for every module), GUEST_XL (more of xl's configuration, like a vif = [...]), GUEST_LOADER (a
+# kernel that finds all the rest on the guest's disk, like pvgrub: no ramdisk, no command line).
 # in_guest talks to guest-init's agent through the guest's console (see there); several calls may
 # run at once. IN_GUEST_TIMEOUT (default 300 s) ends a call with status 124; 125: the guest is gone.
 
@@ -40,32 +42,43 @@ _disk() { # DEV[:ro]=TARGET, or xl:LINE -> a line for xl
 	echo "vdev=$dev,backendtype=phy,format=raw,access=$mode,script=block-xensplit,target=${1#*=}"
 }
 
+guest_cmdline() { echo "console=hvc0 loglevel=4 mitigations=off xsp.name=guest$1 ${GUEST_ARGS:-}"; }
+
+guest_ramdisk() { # FILE
+	cp /images/guest.cpio "$1"
+	[ -n "${GUEST_FILES:-}" ] || return 0
+	mkdir -p "$1.d/opt"
+	# shellcheck disable=SC2086
+	cp -L $GUEST_FILES "$1.d/opt/"
+	(cd "$1.d" && find . | busybox cpio -o -H newc 2>/dev/null) >>"$1"
+	rm -rf "$1.d"
+}
+
 guest_start() {
-	local n=$1 d=$XSP_WORLD/guest$1 spec disks= f
+	local n=$1 d=$XSP_WORLD/guest$1 spec disks=
 	shift
 	mkdir -p "$d"
 	for spec; do disks="$disks'$(_disk "$spec")', "; done
-	cp /images/guest.cpio "$d/ramdisk"
-	if [ -n "${GUEST_FILES:-}" ]; then
-		rm -rf "$d/files"
-		mkdir -p "$d/files/opt"
-		# shellcheck disable=SC2086
-		cp -L $GUEST_FILES "$d/files/opt/"
-		(cd "$d/files" && find . | busybox cpio -o -H newc 2>/dev/null) >>"$d/ramdisk"
-		rm -rf "$d/files"
-	fi
 	cat >"$d/xl.cfg" <<-EOF
 		name = "guest$n"
 		type = "${GUEST_TYPE:-pv}"
-		kernel = "/images/vmlinux"
-		ramdisk = "$d/ramdisk"
 		memory = ${GUEST_MEM:-192}
 		vcpus = ${GUEST_VCPUS:-1}
-		extra = "console=hvc0 loglevel=4 mitigations=off xsp.name=guest$n ${GUEST_ARGS:-}"
 		disk = [ $disks ]
 		on_crash = "destroy"
 		on_reboot = "destroy"
+		${GUEST_XL:-}
 	EOF
+	if [ -n "${GUEST_LOADER:-}" ]; then
+		echo "kernel = \"$GUEST_LOADER\"" >>"$d/xl.cfg"
+	else
+		guest_ramdisk "$d/ramdisk"
+		cat >>"$d/xl.cfg" <<-EOF
+			kernel = "/images/vmlinux"
+			ramdisk = "$d/ramdisk"
+			extra = "$(guest_cmdline "$n")"
+		EOF
+	fi
 	rm -f "$(_console "$n")" "$d/domid"
 	xl create "$d/xl.cfg" >"$d/xl.log" 2>&1 || {
 		local rc=$?
