@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Runs in Dom0 (see test-block.sh): the platform's semantics, two PV guests at once, file systems,
-# hot-plugging, a bad target, a read-only disk, 20 restarts of the daemon under I/O, a guest destroyed
-# in mid-I/O, a PVH guest.
+# Runs in Dom0 (see test-block.sh): the platform's semantics, two PV guests at once (one with two
+# queues of 16 pages), file systems, hot-plugging, a bad target, a read-only disk, 20 restarts of the
+# daemon under I/O, a guest destroyed in mid-I/O, a PVH guest, pvgrub.
 #   dom0-block.sh [SHA256 of xensplitd on the host]
 set -u
 . /src/tests/xen/world.sh
@@ -39,16 +39,46 @@ check "xen-blkback is not loaded" no_blkback
 check "xensplitd links Xen's own libraries" links
 [ $# = 0 ] || check "it is the very file that the lab runs ($(echo "$1" | cut -c1-12)...)" same_file "$1"
 for i in a b c p; do truncate -s 96M /root/$i.img; done
-check "xensplitd starts" world_up || { closing; exit 1; }
+export XENSPLITD_ARGS="--workers 2"
+check "xensplitd starts, two workers" world_up || { closing; exit 1; }
 
 step "two PV guests at once"
 export GUEST_FILES="$B/bin/world-test $B/bin/world-hold"
-guest_start 2 xvda=file:/root/b.img &
+# 16 segments, because blkfront keeps a page for each segment of each of its 1024 requests
+GUEST_VCPUS=2 GUEST_MEM=320 GUEST_ARGS="xen_blkfront.max_ring_page_order=4 xen_blkfront.max_indirect_segments=16" \
+	guest_start 2 xvda=file:/root/b.img &
 guest2=$!
 check "guest 1 boots with a disk and a read-only one" guest_start 1 xvda=file:/root/a.img xvdb:ro=file:/root/c.img
 check "guest 2 boots" wait $guest2
 sectors() { [ "$(in_guest "$1" "cat /sys/block/$2/size")" = "$3" ]; }
 check "guest 1 sees 96 MiB" sectors 1 xvda 196608
+
+step "guest 2: two CPUs, two queues, rings of 16 pages"
+front2=/local/domain/$(guest_domid 2)/device/vbd/51712
+node_is() { [ "$(xenstore-read "$front2/$1")" = "$2" ] || { xenstore-ls "$front2"; return 1; }; }
+tells() { # REGEX COMMAND...: what xensplit says in JSON
+	local regex=$1
+	shift
+	xensplit --json "$@" >/tmp/told
+	grep -E "$regex" /tmp/told || { cat /tmp/told; return 1; }
+}
+check "its kernel has two hardware queues" in_guest 2 '[ "$(ls /sys/block/xvda/mq | wc -l)" = 2 ]'
+check "its nodes: two queues" node_is multi-queue-num-queues 2
+check "its nodes: ring order 4" node_is ring-page-order 4
+check "its nodes: 16 references for the second queue too" xenstore-exists $front2/queue-1/ring-ref15
+refuse "its nodes: no ring but the queues'" xenstore-exists $front2/ring-ref
+check "xensplit show: two queues, order 4" eventually 20 tells '"ring_order":4,.*"queues":2,' show guest2:xvda
+check "xensplit ring: 512 slots" tells '"size":512,"order":4,' ring guest2:xvda
+check "xensplit list: connected" tells '"domain":"guest2",.*"vdev":"xvda",.*"state":4,"peer_state":4,' list guest2
+
+few_calls() { # DEVICE: each page was mapped once, so the library is called less often than requests come
+	local v
+	v=$(xensplit --json show "$1" | sed -n 's/.*"rd_req":\([0-9]*\),"wr_req":\([0-9]*\),.*"gnt_calls":\([0-9]*\),.*/\1 \2 \3/p')
+	echo "reads, writes, grant calls: $v"
+	# shellcheck disable=SC2086
+	set -- $v
+	[ $# = 3 ] && [ $(($3 * 2)) -lt $(($1 + $2)) ]
+}
 
 step "event channels, grants, copies: the program that the lab passes too (tests/world)"
 in_guest 1 /opt/world-test guest 0 one >/tmp/world.guest 2>&1 &
@@ -58,10 +88,16 @@ grep -E '^(ok|FAIL)|passed' /tmp/check.out | sed 's/^/      | /'
 check "the guest's half" eval "wait $world || { cat /tmp/world.guest; false; }"
 
 step "verified I/O in both"
-in_guest 2 "$(fio_verify xvda 24m)" >/tmp/fio2 2>&1 &
+in_guest 2 "$(fio_verify xvda 12m '--numjobs=2 --offset_increment=32m --cpus_allowed=0,1 --cpus_allowed_policy=split')" >/tmp/fio2 2>&1 &
 fio2=$!
 check "guest 1: fio verify (crc32c), mixed" in_guest 1 "$(fio_verify xvda 24m)"
-check "guest 2: fio verify, at the same time" eval "wait $fio2 || { cat /tmp/fio2; false; }"
+check "guest 2: fio verify on both queues, at the same time" eval "wait $fio2 || { cat /tmp/fio2; false; }"
+check "guest 2: each queue had events" in_guest 2 "grep blkif /proc/interrupts
+	[ \$(awk '/blkif/ && \$2 + \$3 > 20' /proc/interrupts | wc -l) = 2 ]"
+check "guest 2: indirect requests, pages kept mapped, no bad request" \
+	tells '"bad_req":0,"bad_gref":0,.*"mapped":[1-9]' show guest2:xvda
+check "guest 2: some of them indirect" tells '"indirect":[1-9]' show guest2:xvda
+check "guest 2: far fewer grant calls than requests" few_calls guest2:xvda
 
 step "a real file system"
 fs='set -e; mkfs.ext4 -q -F /dev/xvda; mount /dev/xvda /mnt; cp -a ${WHAT:-/usr/bin /usr/sbin} /mnt/
@@ -147,10 +183,37 @@ GUEST_TYPE=pvh check "guest 3 (PVH) boots" guest_start 3 xvda=file:/root/p.img
 check "guest 3: fio verify" in_guest 3 "$(fio_verify xvda 6m)"
 check "guest 3: file system" in_guest 3 "WHAT=/usr/sbin; $fs"
 check "guest 3's kernel log is clean" quiet_kernel 3
+check "guest 3 stops in order" guest_stop 3
+
+step "pvgrub: a frontend that is not Linux's, then Linux on the same disk"
+boot=/root/boot
+mkdir -p $boot/boot/grub
+cp /images/vmlinux $boot/boot/vmlinux
+guest_ramdisk $boot/boot/initrd
+cat >$boot/boot/grub/grub.cfg <<-EOF
+	set timeout=0
+	menuentry linux {
+		linux /boot/vmlinux $(guest_cmdline 4)
+		initrd /boot/initrd
+	}
+EOF
+sha256sum <$boot/boot/vmlinux >/tmp/vmlinux.sum
+check "a disk with kernel and initrd" mke2fs -q -t ext2 -d $boot /root/grub.img 100M
+rm -rf $boot
+GUEST_LOADER=/usr/lib/grub-xen/grub-x86_64-xen.bin \
+	check "guest 4: Debian's grub-x86_64-xen.bin boots what lies on it" guest_start 4 xvda=file:/root/grub.img
+check "guest 4 runs the kernel and the command line of its disk" in_guest 4 'grep xsp.name=guest4 /proc/cmdline'
+check "guest 4: Linux connects to the disk that grub has closed" \
+	in_guest 4 '[ "$(cat /sys/block/xvda/size)" = 204800 ]'
+same_kernel() {
+	[ "$(in_guest 4 'mount -o ro /dev/xvda /mnt && sha256sum </mnt/boot/vmlinux; umount /mnt')" = "$(cat /tmp/vmlinux.sum)" ]
+}
+check "guest 4: Linux reads the kernel that grub read" same_kernel
+check "guest 4's kernel log is clean" quiet_kernel 4
+check "guest 4 stops in order" guest_stop 4
 
 step "the end"
 check "guest 1 stops in order" guest_stop 1
-check "guest 3 stops in order" guest_stop 3
 check "only Dom0 is left" eventually 20 only_these Domain-0
 refuse "no vbd node is left" xenstore-list /local/domain/0/backend/vbd/1
 check "xensplitd stops with exit 0" daemon_stop
