@@ -3,7 +3,10 @@
  * Between shared and private memory a word at a time: each shared word is accessed exactly once, by
  * an access the compiler may not repeat (a memcpy it may), and for the dozen words of a slot this is
  * quicker than a call. The shared side is aligned to the word; bytes are a multiple of it. (The order
- * between processors is made by the ring's indices.) For the .c files of ring/ only.
+ * between processors is made by the ring's indices.) For ring/ only.
+ *
+ * A store reads the private words: of a struct whose smaller fields were written just before, that
+ * waits for all of these writes. Where it matters (blkif.h) the words are put together in registers.
  */
 #ifndef XSP_RING_WORDS_H
 #define XSP_RING_WORDS_H

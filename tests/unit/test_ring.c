@@ -54,7 +54,7 @@ static struct pair make(unsigned int order, enum xsp_blk_abi abi, uint32_t start
 	p.s->req_prod = p.s->rsp_prod = start;
 	p.s->req_event = p.s->rsp_event = start + 1;
 	xsp_ring_front_init(&p.f, p.s, slots);
-	p.f.req_prod_pvt = p.f.req_prod_pub = p.f.rsp_cons = start;
+	p.f.req_prod_pvt = p.f.req_prod_told = p.f.req_prod_pub = p.f.rsp_cons = start;
 	xsp_ring_back_init(&p.b.ring, p.s, slots, start);
 	p.b.abi = abi;
 	return p;
@@ -197,6 +197,36 @@ static void ring_overflow(void **state)
 	}
 }
 
+/* What was published in the middle of a batch is seen, and its sleeper is told of it by the push. */
+static void ring_published_halfway(void **state)
+{
+	struct xsp_blk_req req = { .op = XSP_BLK_READ };
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		struct pair p = make(0, XSP_BLK_NATIVE, starts[i]);
+
+		xsp_blk_front_put(&p.f, &req);
+		xsp_ring_front_publish(&p.f);
+		assert_int_equal(xsp_ring_back_pending(&p.b.ring), 1);
+		xsp_blk_front_put(&p.f, &req);
+		assert_true(xsp_ring_front_push(&p.f)); /* asked for at the first of the two */
+		assert_false(xsp_ring_front_push(&p.f));
+		assert_int_equal(xsp_ring_back_pending(&p.b.ring), 2);
+		for (int k = 0; k < 2; k++) {
+			xsp_blk_back_take(&p.b, &req);
+			xsp_blk_back_respond(&p.b, req.id, req.op, XSP_BLK_OKAY);
+			if (!k)
+				xsp_ring_back_publish(&p.b.ring);
+			assert_int_equal(xsp_ring_front_pending(&p.f), 1);
+		}
+		assert_true(xsp_ring_back_push(&p.b.ring));
+		assert_false(xsp_ring_back_push(&p.b.ring));
+		assert_int_equal(xsp_ring_front_pending(&p.f), 2);
+		free(p.s);
+	}
+}
+
 static void ring_lying_peer(void **state)
 {
 	static const uint32_t lies[] = { 33, 64, 0x7fffffff, 0x80000000, 0x80000001, 0xffffffe0, 0xffffffff };
@@ -330,12 +360,12 @@ static void ring_hold_off_any_values(void **state)
 		uint32_t old = rnd(), new = old + rnd() % 40, event = i & 1 ? rnd() : old - 4 + rnd() % 48;
 		int theirs;
 
-		p.s->req_prod = xs.req_prod = p.f.req_prod_pub = old;
+		p.s->req_prod = xs.req_prod = p.f.req_prod_told = old;
 		p.f.req_prod_pvt = xf.req_prod_pvt = new;
 		p.s->req_event = xs.req_event = event;
 		RING_PUSH_REQUESTS_AND_CHECK_NOTIFY(&xf, theirs);
 		assert_int_equal(xsp_ring_front_push(&p.f), theirs);
-		p.s->rsp_prod = xs.rsp_prod = p.b.ring.rsp_prod_pub = old;
+		p.s->rsp_prod = xs.rsp_prod = p.b.ring.rsp_prod_told = old;
 		p.b.ring.rsp_prod_pvt = xb.rsp_prod_pvt = new;
 		p.s->rsp_event = xs.rsp_event = event;
 		RING_PUSH_RESPONSES_AND_CHECK_NOTIFY(&xb, theirs);
@@ -566,6 +596,7 @@ int main(void)
 		cmocka_unit_test(ring_partial),
 		cmocka_unit_test(ring_wraps),
 		cmocka_unit_test(ring_overflow),
+		cmocka_unit_test(ring_published_halfway),
 		cmocka_unit_test(ring_lying_peer),
 		cmocka_unit_test(ring_same_as_xens_macros),
 		cmocka_unit_test(ring_hold_off_any_values),
