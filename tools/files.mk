@@ -23,3 +23,9 @@ nbdkit-xensplit-plugin.src := tools/nbdkit/plugin.c
 nbdkit-xensplit-plugin.deps := front blkfront common fsm ring
 nbdkit-xensplit-plugin.libs := -Wl,--exclude-libs,ALL
 nbdkit-xensplit-plugin.pkgs := nbdkit xenevtchn xengnttab xenstore
+# How fast it all is, beside others.
+programs += xensplit-bench
+xensplit-bench.src := $(addprefix tools/bench/,main.c rounds.c json.c pair.c limits.c ring.c ring_xsp.c ring_xen.c)
+xensplit-bench.deps := ring
+xensplit-bench.libs := -lm
+xensplit-bench.pkgs := json-c

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What two processors can do at best: the round trip of a cache line, which names the placement a
+ * virtual machine has at the moment, and the streaming of lines one way.
+ */
+#include <string.h>
+
+#include "tools/bench/pair.h"
+
+#define LINE   64u
+#define STREAM 64u /* lines between two publications */
+
+struct line {
+	uint64_t n;
+	uint8_t pad[2 * LINE - 8]; /* two lines: the neighbour is fetched along */
+};
+
+static uint64_t get(const uint64_t *p)
+{
+	return __atomic_load_n(p, __ATOMIC_ACQUIRE);
+}
+
+static void put(uint64_t *p, uint64_t n)
+{
+	__atomic_store_n(p, n, __ATOMIC_RELEASE);
+}
+
+static void line_front(struct pair *p)
+{
+	struct line *l = p->pages;
+	uint64_t n = 0;
+
+	while (!pair_stopped(p)) {
+		put(&l[0].n, ++n);
+		while (get(&l[1].n) != n)
+			;
+	}
+	p->ops = n;
+}
+
+static void line_back(struct pair *p)
+{
+	struct line *l = p->pages;
+
+	while (!pair_over(p)) {
+		uint64_t n = get(&l[0].n);
+
+		if (get(&l[1].n) != n)
+			put(&l[1].n, n);
+	}
+}
+
+/* The first four lines are the two indices; the rest is a ring of lines. */
+struct stream {
+	struct line produced, consumed;
+	uint64_t line[][LINE / 8];
+};
+
+static uint64_t stream_lines(const struct pair *p)
+{
+	uint64_t n = 1;
+
+	while (n * 2 * LINE + sizeof(struct stream) <= (size_t)4096 << p->order)
+		n *= 2;
+	return n;
+}
+
+static void stream_front(struct pair *p)
+{
+	struct stream *s = p->pages;
+	uint64_t size = stream_lines(p), n = 0, batch = size / 2 < STREAM ? size / 2 : STREAM;
+
+	while (!pair_stopped(p)) {
+		while (n + batch - get(&s->consumed.n) > size)
+			;
+		for (uint64_t i = 0; i < batch; i++, n++)
+			memset(s->line[n & (size - 1)], (int)n, LINE);
+		put(&s->produced.n, n);
+	}
+	p->ops = n;
+}
+
+static void stream_back(struct pair *p)
+{
+	struct stream *s = p->pages;
+	uint64_t size = stream_lines(p), n = 0;
+	uint64_t copy[LINE / 8];
+
+	while (!pair_over(p)) {
+		uint64_t end = get(&s->produced.n);
+
+		for (; n != end; n++) {
+			memcpy(copy, s->line[n & (size - 1)], LINE);
+			__asm__ __volatile__("" ::"m"(copy));
+			if ((uint8_t)copy[0] != (uint8_t)n)
+				p->wrong++;
+		}
+		put(&s->consumed.n, n);
+	}
+}
+
+const struct contestant limit_line = {
+	.name = "line-trip",
+	.what = "limit: a cache line there and back",
+	.front = line_front,
+	.back = line_back,
+	.poll_only = true,
+	.limit = true,
+};
+
+const struct contestant limit_stream = {
+	.name = "line-stream",
+	.what = "limit: 64-byte lines one way",
+	.front = stream_front,
+	.back = stream_back,
+	.poll_only = true,
+	.limit = true,
+};

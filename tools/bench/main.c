@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/* xensplit-bench: the command line, and what its modes share. See bench.h. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tools/bench/bench.h"
+#include "tools/bench/pair.h"
+
+struct mode {
+	const char *name, *summary;
+	int (*run)(struct bench *b, int argc, char **argv);
+};
+
+static const struct mode modes[] = {
+	{ "ring", "a block ring alone, against Xen's own macros", mode_ring },
+	{ 0 },
+};
+
+static void help(void)
+{
+	puts("usage: xensplit-bench MODE [OPTION...]\n"
+	     "How fast the split drivers are, beside others in the same interleaved rounds.\n");
+	for (const struct mode *m = modes; m->name; m++)
+		printf("  %-10s %s\n", m->name, m->summary);
+	puts("\nxensplit-bench MODE --help lists a mode's options. Figures are of the lab: no hypervisor.\n"
+	     "examples:\n"
+	     "  xensplit-bench ring --batch=1,32\n");
+}
+
+int bench_usage(const char *fmt, ...)
+{
+	va_list args;
+
+	fputs("xensplit-bench: ", stderr);
+	va_start(args, fmt);
+	vfprintf(stderr, fmt, args);
+	va_end(args);
+	fputc('\n', stderr);
+	return 2;
+}
+
+int values_of(const char *option, const char *text, uint64_t min, uint64_t max, uint64_t *ret)
+{
+	int n = 0;
+
+	for (const char *p = text; *p; n++) {
+		char *end;
+		unsigned long long v = strtoull(p, &end, 10);
+
+		if (end != p && (*end == 'k' || *end == 'K'))
+			v <<= 10, end++;
+		else if (end != p && *end == 'M')
+			v <<= 20, end++;
+		if (end == p || (*end && *end != ',') || v < min || v > max || n == MAX_VALUES ||
+		    (*end == ',' && !end[1])) {
+			bench_usage("--%s: '%s' is no list of at most %d numbers from %llu to %llu", option,
+				    text, MAX_VALUES, (unsigned long long)min, (unsigned long long)max);
+			return -1;
+		}
+		ret[n] = v;
+		p = *end ? end + 1 : end;
+	}
+	return n ? n : -1;
+}
+
+bool word_in(const char *list, const char *word)
+{
+	size_t n = strlen(word);
+
+	for (const char *p = list; p; p = strchr(p, ',') ? strchr(p, ',') + 1 : NULL)
+		if (!strncmp(p, word, n) && (!p[n] || p[n] == ','))
+			return true;
+	return false;
+}
+
+uint64_t bench_now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+double bench_line_ns(bool fifo)
+{
+	struct pair p = { .cpu = { 0, 1 }, .fifo = fifo };
+	double ns = 0;
+
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+		return 0;
+	p.pages = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	if (p.pages == MAP_FAILED)
+		return 0;
+	if (!pair_run(&p, &limit_line, 0.01) && p.ops)
+		ns = (double)p.ns / (double)p.ops;
+	munmap(p.pages, 4096);
+	return ns;
+}
+
+int main(int argc, char **argv)
+{
+	struct bench b = { .argc = argc, .argv = argv };
+
+	if (argc < 2)
+		return bench_usage("which mode? try xensplit-bench --help");
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
+		help();
+		return 0;
+	}
+	if (!strcmp(argv[1], "--version")) {
+		puts("xensplit-bench " XSP_VERSION);
+		return 0;
+	}
+	for (const struct mode *m = modes; m->name; m++)
+		if (!strcmp(argv[1], m->name)) {
+			b.mode = m->name;
+			return m->run(&b, argc - 1, argv + 1);
+		}
+	return bench_usage("there is no mode '%s'; try xensplit-bench --help", argv[1]);
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Our ring halves under the benchmark: ring/ring.h and ring/blkif.h with everything they do in the
+ * product: one copy of each request, checked indices, the hold-off on every push.
+ */
+#include "ring/blkif.h"
+#include "tools/bench/pair.h"
+
+
+/* One request as a guest's driver makes it: a read of one page. */
+static void fill(struct xsp_ring_front *r, uint32_t n)
+{
+	struct xsp_blk_req req;
+
+	req.op = XSP_BLK_READ;
+	req.nr_segs = 1;
+	req.handle = 51712 & 0xffff;
+	req.id = n;
+	req.sector = (uint64_t)n << 3;
+	req.seg[0] = (struct xsp_blk_seg){ .gref = n & 1023, .first = 0, .last = 7 };
+	xsp_blk_front_put(r, &req);
+}
+
+/* Takes all answers there are. Returns how many; UINT32_MAX: the ring is broken. */
+static uint32_t reap(struct pair *p, struct xsp_ring_front *r)
+{
+	int n = xsp_ring_front_pending(r);
+	struct xsp_blk_rsp rsp;
+
+	for (int i = 0; i < n; i++) {
+		uint32_t want = r->rsp_cons;
+
+		xsp_blk_front_take(r, &rsp);
+		if (rsp.id != want || rsp.status != XSP_BLK_OKAY)
+			p->wrong++;
+	}
+	if (n < 0)
+		p->wrong++;
+	return n < 0 ? UINT32_MAX : (uint32_t)n;
+}
+
+static void wait_for_answers(struct pair *p, struct xsp_ring_front *r)
+{
+	if (!p->event)
+		pair_relax();
+	else if (!xsp_ring_front_sleep(r))
+		pair_wait(p, PAIR_FRONT);
+}
+
+static void send(struct pair *p, struct xsp_ring_front *r)
+{
+	uint32_t step = xsp_ring_step(r->size);
+
+	for (uint32_t i = 0; i < p->batch; i++) {
+		fill(r, r->req_prod_pvt);
+		if (!((i + 1) & (step - 1)))
+			xsp_ring_front_publish(r);
+	}
+	if (xsp_ring_front_push(r) && p->event)
+		pair_notify(p, PAIR_FRONT);
+}
+
+static void front(struct pair *p)
+{
+	struct xsp_ring_front r;
+
+	xsp_ring_front_init(&r, p->pages, xsp_blk_ring_slots(p->order));
+	for (;;) {
+		uint32_t under_way = r.req_prod_pvt - r.rsp_cons, n;
+
+		if (pair_stopped(p) && !under_way)
+			break;
+		if (p->depth - under_way >= p->batch && !pair_stopped(p))
+			send(p, &r);
+		n = reap(p, &r);
+		if (n == UINT32_MAX)
+			break;
+		if (!n && (p->depth - (r.req_prod_pvt - r.rsp_cons) < p->batch || pair_stopped(p)))
+			wait_for_answers(p, &r);
+	}
+	p->ops = r.rsp_cons;
+}
+
+/* A visit: take, judge, answer. What a backend does between is not the ring's. */
+static void serve(struct pair *p, struct xsp_blk_back *b, uint32_t n)
+{
+	uint32_t step = xsp_ring_step(b->ring.size);
+	struct xsp_blk_req req;
+
+	xsp_blk_back_prefetch(b, n);
+	for (uint32_t i = 0; i < n; i++) {
+		xsp_blk_back_take(b, &req);
+		PAIR_USE(req);
+		if (req.nr_segs > XSP_BLK_SEGS)
+			p->wrong++;
+		xsp_blk_back_respond(b, req.id, req.op, XSP_BLK_OKAY);
+		if (!((i + 1) & (step - 1)))
+			xsp_ring_back_publish(&b->ring);
+	}
+	if (xsp_ring_back_push(&b->ring) && p->event)
+		pair_notify(p, PAIR_BACK);
+}
+
+static void back(struct pair *p)
+{
+	struct xsp_blk_back b = { .abi = XSP_BLK_NATIVE };
+
+	xsp_ring_back_init(&b.ring, p->pages, xsp_blk_ring_slots(p->order), 0);
+	while (!pair_over(p)) {
+		int n = xsp_ring_back_pending(&b.ring);
+
+		if (n < 0) {
+			p->wrong++;
+			return;
+		}
+		if (n)
+			serve(p, &b, (uint32_t)n < p->batch ? (uint32_t)n : p->batch);
+		else if (!p->event)
+			pair_relax();
+		else if (!xsp_ring_back_sleep(&b.ring) && !pair_over(p))
+			pair_wait(p, PAIR_BACK);
+	}
+}
+
+const struct contestant ring_xsp = {
+	.name = "xsp",
+	.what = "our ring: hold-off checked at each push",
+	.front = front,
+	.back = back,
+};
