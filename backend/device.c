@@ -169,6 +169,8 @@ static void stopped(struct xsp_queue *q)
 	free_queues(dev);
 	if (dev->d->draining)
 		return;
+	if (dev->class->disconnected)
+		dev->class->disconnected(dev);
 	xsp_device_log(dev, &dev->life, XSP_LOG_INFO, "disconnected");
 	if (dev->resuming && dev->broken)
 		dev->after_stop = XSP_XB_CLOSING;

@@ -30,6 +30,8 @@ struct xsp_device_class {
 	const char *name;  /* "vbd": of its store directories and of its devices' names */
 	const char *noun;  /* "disk": what a guest loses when its device is closed */
 	size_t size;       /* of the struct that embeds xsp_device */
+	/* taken: somebody else on this host serves all devices of the class. NULL: nobody. */
+	bool (*taken)(void);
 	/*
 	 * open: what stands behind the device. May block. Returns 0, -EAGAIN when a former owner may
 	 * let go soon, or -errno; dev->open_why is a sentence then.
@@ -49,6 +51,8 @@ struct xsp_device_class {
 	int (*publish)(struct xsp_device *dev, xs_transaction_t t);
 	/* connected: the queues run: what is shown of them (under d->lock), and a line for the log. */
 	void (*connected)(struct xsp_device *dev, char *text, size_t len);
+	/* disconnected: they don't run any more, and not for a pause or a successor. NULL: nothing to do. */
+	void (*disconnected)(struct xsp_device *dev);
 	/* changed: a node of our own directory was written. NULL: nothing depends on it. */
 	void (*changed)(struct xsp_device *dev, const char *key);
 	/* fini: free what the class has beside the device. */

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "backend/vbd.h"
+#include "backend/vif.h"
 
 static void add_stats(struct xsp_blk_stats *to, const struct xsp_blk_stats *from)
 {
@@ -26,6 +27,15 @@ static void add_stats(struct xsp_blk_stats *to, const struct xsp_blk_stats *from
 static int by_id(const void *a, const void *b)
 {
 	const struct xsp_vbd_snap *x = a, *y = b;
+
+	if (x->dev.domid != y->dev.domid)
+		return x->dev.domid < y->dev.domid ? -1 : 1;
+	return x->dev.devid < y->dev.devid ? -1 : x->dev.devid > y->dev.devid;
+}
+
+static int vif_by_id(const void *a, const void *b)
+{
+	const struct xsp_vif_snap *x = a, *y = b;
 
 	if (x->dev.domid != y->dev.domid)
 		return x->dev.domid < y->dev.domid ? -1 : 1;
@@ -59,6 +69,45 @@ int xsp_inspect_vbds(struct xsp_daemon *d, struct xsp_vbd_snap **ret, size_t *re
 		return -ENOMEM;
 	if (n)
 		qsort(snaps, n, sizeof(*snaps), by_id);
+	*ret = snaps;
+	*ret_n = n;
+	return 0;
+}
+
+static void add_net_stats(struct xsp_net_stats *to, const struct xsp_net_stats *from)
+{
+#define X(name, help) to->name += xsp_counted(&from->name);
+	XSP_NET_COUNTERS(X)
+#undef X
+}
+
+int xsp_inspect_vifs(struct xsp_daemon *d, struct xsp_vif_snap **ret, size_t *ret_n)
+{
+	struct xsp_vif_snap *snaps = NULL;
+	struct xsp_device *dev;
+	size_t n = 0, i = 0;
+
+	pthread_mutex_lock(&d->lock);
+	TAILQ_FOREACH(dev, &d->devices, link)
+		n += dev->class == &xsp_vif_class;
+	if (n)
+		snaps = calloc(n, sizeof(*snaps));
+	TAILQ_FOREACH(dev, &d->devices, link) {
+		struct xsp_vif *v = xsp_vif_of(dev);
+
+		if (!snaps || dev->class != &xsp_vif_class)
+			continue;
+		snaps[i] = v->snap;
+		snaps[i].dev = dev->snap;
+		for (unsigned int k = 0; k < XSP_MAX_QUEUES && v->stats[k]; k++)
+			add_net_stats(&snaps[i].stats, v->stats[k]);
+		i++;
+	}
+	pthread_mutex_unlock(&d->lock);
+	if (n && !snaps)
+		return -ENOMEM;
+	if (n)
+		qsort(snaps, n, sizeof(*snaps), vif_by_id);
 	*ret = snaps;
 	*ret_n = n;
 	return 0;

@@ -52,6 +52,22 @@ struct xsp_vbd_snap {
  */
 int xsp_inspect_vbds(struct xsp_daemon *d, struct xsp_vbd_snap **ret, size_t *ret_n);
 
+/* One network device. */
+struct xsp_vif_snap {
+	struct xsp_device_snap dev;
+	char port[XSP_INSPECT_TEXT]; /* the spec as given */
+	char ifname[16];             /* of the interface on this host; "" when there is none */
+	char mac[18], bridge[16];    /* as the toolstack gave them */
+	uint64_t rate_bytes, rate_usecs; /* 0: no limit */
+	/* what follows: valid when connected; rings and port of queue 0 */
+	bool sg, csum4, csum6, gso4, gso6, split;
+	uint32_t tx_ring_ref, rx_ring_ref, evtchn;
+	struct xsp_net_stats stats; /* of all queues */
+};
+
+/** xsp_inspect_vifs - as xsp_inspect_vbds, of every network device */
+int xsp_inspect_vifs(struct xsp_daemon *d, struct xsp_vif_snap **ret, size_t *ret_n);
+
 /* One request that was taken and not yet answered. */
 struct xsp_ring_inflight {
 	struct xsp_blk_req req;

@@ -15,6 +15,7 @@
 #include "backend/daemon.h"
 #include "backend/domains.h"
 #include "backend/vbd.h"
+#include "backend/vif.h"
 
 #define CHECK_NS     5000000000ull /* a dead store shows on no fd: a read this often finds out */
 #define RETRY_MIN_MS 100u
@@ -25,7 +26,7 @@
 /* --- finding devices --------------------------------------------------------------------------- */
 
 /* What this daemon serves. */
-static const struct xsp_device_class *const classes[] = { &xsp_vbd_class };
+static const struct xsp_device_class *const classes[] = { &xsp_vbd_class, &xsp_vif_class };
 #define N_CLASSES (sizeof(classes) / sizeof(classes[0]))
 
 static void touch(struct xsp_daemon *d, const struct xsp_device_class *class, uint32_t domid,
@@ -35,6 +36,8 @@ static void touch(struct xsp_daemon *d, const struct xsp_device_class *class, ui
 	char *frontend;
 
 	if (!dev) {
+		if (class->taken && class->taken())
+			return;
 		frontend = xsp_store_read(&d->store, XBT_NULL, "%s/%s/%u/%u/frontend",
 					  d->backend_root, class->name, domid, devid);
 		if (!frontend)

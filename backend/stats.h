@@ -39,7 +39,30 @@ enum xsp_stat_op { XSP_STAT_READ, XSP_STAT_WRITE, XSP_STAT_FLUSH, XSP_STAT_DISCA
 	X(mapped, "guest pages mapped to be kept")                                                 \
 	X(unmapped, "of them, those given back")
 
+/* ... and what only a network device's does; tx is what the guest sends. */
+#define XSP_NIC_COUNTERS(X)                                                                        \
+	X(tx_packets, "packets from the guest")                                                    \
+	X(tx_bytes, "bytes in them")                                                               \
+	X(tx_gso, "of them, those to be cut into TCP segments")                                    \
+	X(rx_packets, "packets to the guest")                                                      \
+	X(rx_bytes, "bytes in them")                                                               \
+	X(rx_gso, "of them, those to be cut into TCP segments")                                    \
+	X(tx_malformed, "dropped: a chain of requests that makes no packet")                       \
+	X(tx_short, "dropped: cut off within a header")                                            \
+	X(tx_length, "dropped: longer or shorter than its IP header says")                         \
+	X(tx_protocol, "dropped: an offload that its protocol doesn't have")                       \
+	X(tx_fragment, "dropped: an offload of an IP fragment")                                    \
+	X(tx_gso_bad, "dropped: a segment size or type that can't be")                             \
+	X(tx_refused, "dropped: the port had no room or refused it")                               \
+	X(bad_gref, "pieces whose grant could not be copied")                                      \
+	X(throttled, "times the guest had to wait for its rate")                                   \
+	X(rx_too_big, "dropped: larger than the guest takes")                                      \
+	X(rx_filtered, "dropped: multicast that the guest didn't ask for")                         \
+	X(rx_waits, "times there were packets and no buffers of the guest's")                      \
+	X(rx_stale, "dropped: the guest posted no buffers for ten seconds")
+
 #define XSP_BLK_COUNTERS(X) XSP_DISK_COUNTERS(X) XSP_QUEUE_COUNTERS(X)
+#define XSP_NET_COUNTERS(X) XSP_NIC_COUNTERS(X) XSP_QUEUE_COUNTERS(X)
 
 struct xsp_queue_stats {
 #define X(name, help) uint64_t name;
@@ -62,6 +85,20 @@ struct xsp_blk_stats {
 	XSP_DISK_COUNTERS(X)
 #undef X
 	struct xsp_hist latency[XSP_STAT_OPS]; /* taken from the ring .. answered, ns */
+};
+
+struct xsp_net_stats {
+	union { /* as above */
+		struct xsp_queue_stats queue;
+		struct {
+#define X(name, help) uint64_t name;
+			XSP_QUEUE_COUNTERS(X)
+#undef X
+		};
+	};
+#define X(name, help) uint64_t name;
+	XSP_NIC_COUNTERS(X)
+#undef X
 };
 
 #endif

@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include <fcntl.h>
 
+#include "backend/net/scratch.h"
 #include "backend/queue.h"
 #include "backend/target/target.h"
 
@@ -352,6 +353,7 @@ static void release(struct xsp_worker *w)
 		munmap(w->bounce, (size_t)w->n_ios * XSP_BOUNCE_BYTES);
 	if (w->area_bounce)
 		munmap(w->area_bounce, (size_t)w->n_areas * XSP_AREA_BYTES);
+	xsp_net_scratch_free(w->net);
 	free(w->ios);
 	free(w->areas);
 	free(w->by_port);

@@ -29,6 +29,7 @@
 struct xsp_queue;
 struct xsp_port;
 struct xsp_io;
+struct xsp_net_scratch;
 
 /* A completion on its way: user_data of every SQE points to one. */
 struct xsp_cb {
@@ -91,6 +92,7 @@ struct xsp_worker {
 	unsigned int n_areas, n_common_areas, common_areas_used;
 	unsigned int claims_left;
 	xengnttab_grant_copy_segment_t copy[XSP_COPY_SEGS];
+	struct xsp_net_scratch *net; /* of network queues; NULL until it has the first */
 	uint64_t now_ns; /* CLOCK_MONOTONIC at the start of this turn */
 };
 

@@ -224,4 +224,16 @@ static inline int xsp_ring_back_sleep(struct xsp_ring_back *r)
 	return xsp_ring_back_pending(r);
 }
 
+/**
+ * xsp_ring_back_sleep_for - the same, for the event that n requests (1..size) are pending
+ *
+ * Only on less than n may the caller wait for it.
+ */
+static inline int xsp_ring_back_sleep_for(struct xsp_ring_back *r, uint32_t n)
+{
+	xsp_store(&r->sring->req_event, r->req_cons + n);
+	xsp_mb(); /* as in xsp_ring_back_sleep */
+	return xsp_ring_back_pending(r);
+}
+
 #endif

@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The way of a packet through the daemon, a batch at a time:
+ *
+ *   transmit   take -> copy in -> judge -> send -> respond     tx ring to port
+ *   receive    recv -> fit -> place -> copy out -> respond     port to rx ring
+ *
+ * Each direction makes one grant copy, one push and at most one notify a batch. Starting and stopping
+ * a queue is in queue_life.c.
+ */
+#include "backend/net/queue.h"
+
+#include <errno.h>
+
+#define STALE_NS    10000000000ull /* a packet that waits so long for a buffer is dropped */
+#define LOOK_NS     1000000000ull  /* after this long a queue that waits for buffers is looked after */
+#define BLIND_NS    10000000ull    /* ... and after this when its guest sends no events for them */
+#define STALE_BATCH 8u             /* times XSP_NET_BATCH packets dropped in one visit */
+
+/* --- grant copies ------------------------------------------------------------------------------ */
+
+static int copy(struct xsp_netq *q, uint32_t n)
+{
+	int err = xengnttab_grant_copy(q->base.worker->xgt, n, q->s->copy);
+
+	xsp_count(&q->c.stats->gnt_calls, 1);
+	xsp_count(&q->c.stats->gnt_refs, n);
+	if (err)
+		xsp_queue_complain(&q->base, "a grant copy of %u pieces failed: %s", n,
+				   strerror(errno));
+	return err;
+}
+
+/* --- transmit ---------------------------------------------------------------------------------- */
+
+static bool may_send(void *arg, uint32_t bytes)
+{
+	struct xsp_netq *q = arg;
+	uint64_t wait_ns = xsp_rate_take(q->c.rate, bytes, q->base.worker->now_ns);
+
+	if (!wait_ns)
+		return true;
+	xsp_count(&q->c.stats->throttled, 1);
+	q->throttled = true;
+	xsp_netq_later(q, &q->rate_timer, wait_ns);
+	return false;
+}
+
+/* Packet i of the batch, in one piece, private from here on. */
+static uint32_t plan_copy_in(struct xsp_netq *q, uint32_t i, uint32_t n)
+{
+	const struct xsp_tx_packet *p = &q->s->tx.packet[i];
+	uint8_t *at = q->s->packet[i].data;
+
+	for (uint32_t k = 0; k < p->n_segs; k++) {
+		const struct xsp_tx_seg *seg = &q->s->tx.seg[p->first_seg + k];
+
+		q->s->copy[n++] = (xengnttab_grant_copy_segment_t){
+			.source.foreign = { .ref = seg->gref,
+					    .offset = seg->offset,
+					    .domid = (domid_t)q->base.domid },
+			.dest.virt = at,
+			.len = seg->len,
+			.flags = GNTCOPY_source_gref,
+		};
+		at += seg->len;
+	}
+	return n;
+}
+
+static void copy_in(struct xsp_netq *q)
+{
+	struct xsp_tx_batch *b = &q->s->tx;
+	uint32_t n = 0, at = 0;
+	int err;
+
+	for (uint32_t i = 0; i < b->n_packets; i++)
+		n = plan_copy_in(q, i, n);
+	err = n ? copy(q, n) : 0;
+	for (uint32_t i = 0; i < b->n_packets; i++) {
+		struct xsp_tx_packet *p = &b->packet[i];
+
+		for (uint32_t k = 0; k < p->n_segs; k++, at++) {
+			if (!err && q->s->copy[at].status == GNTST_okay)
+				continue;
+			p->status = XSP_NET_ERROR;
+			xsp_count(&q->c.stats->bad_gref, 1);
+		}
+	}
+}
+
+static void count_drop(struct xsp_netq *q, enum xsp_net_drop drop)
+{
+	struct xsp_net_stats *s = q->c.stats;
+	uint64_t *const counter[XSP_DROP_REASONS] = {
+		[XSP_DROP_SHORT] = &s->tx_short,	[XSP_DROP_LENGTH] = &s->tx_length,
+		[XSP_DROP_PROTOCOL] = &s->tx_protocol,	[XSP_DROP_FRAGMENT] = &s->tx_fragment,
+		[XSP_DROP_GSO] = &s->tx_gso_bad,
+	};
+
+	xsp_count(counter[drop], 1);
+}
+
+/*
+ * The packets that may go, moved up in packet[] (their data stays where it is: the pointers change
+ * places). Returns how many.
+ */
+static uint32_t judge(struct xsp_netq *q)
+{
+	struct xsp_tx_batch *b = &q->s->tx;
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < b->n_packets; i++) {
+		struct xsp_tx_packet *p = &b->packet[i];
+		struct xsp_packet *from = &q->s->packet[i], *to = &q->s->packet[n];
+		enum xsp_net_drop drop;
+		uint8_t *data = from->data;
+
+		if (!p->n_segs && p->status)
+			xsp_count(&q->c.stats->tx_malformed, 1);
+		if (!p->n_segs || p->status)
+			continue;
+		drop = xsp_net_to_vnet(data, p->len, p->len, &p->offload, &from->vnet);
+		if (drop) {
+			p->status = XSP_NET_ERROR;
+			count_drop(q, drop);
+			continue;
+		}
+		from->data = to->data;
+		to->data = data;
+		to->vnet = from->vnet;
+		to->len = p->len;
+		q->s->of[n++] = (uint8_t)i;
+	}
+	return n;
+}
+
+static void send_batch(struct xsp_netq *q, uint32_t n)
+{
+	struct xsp_net_stats *s = q->c.stats;
+	uint64_t bytes = 0, sent = 0, gso = 0;
+
+	q->c.port->ops->send(&q->end, q->s->packet, n);
+	for (uint32_t i = 0; i < n; i++) {
+		const struct xsp_packet *p = &q->s->packet[i];
+
+		if (p->lost) {
+			q->s->tx.packet[q->s->of[i]].status = XSP_NET_DROPPED;
+			continue;
+		}
+		sent++;
+		bytes += p->len;
+		gso += p->vnet.gso_type != XSP_VNET_GSO_NONE;
+	}
+	xsp_count(&s->tx_packets, sent);
+	xsp_count(&s->tx_bytes, bytes);
+	xsp_count(&s->tx_gso, gso);
+	xsp_count(&s->tx_refused, n - sent);
+}
+
+/* Returns how many slots were taken; < 0: the ring is broken. */
+static int transmit(struct xsp_netq *q)
+{
+	struct xsp_tx_gate gate = { .may_send = may_send, .arg = q };
+	const char *why = "";
+	uint32_t n;
+
+	q->throttled = false;
+	if (xsp_tx_take(&q->tx, &gate, &q->s->tx, &why)) {
+		xsp_queue_break(&q->base, why);
+		return -EPROTO;
+	}
+	if (!q->s->tx.n_answers)
+		return 0;
+	copy_in(q);
+	n = judge(q);
+	if (n)
+		send_batch(q, n);
+	xsp_tx_respond(&q->tx, &q->s->tx);
+	if (xsp_ring_back_push(&q->tx))
+		xsp_queue_notify(&q->base.port[0]);
+	return (int)q->s->tx.n_answers;
+}
+
+/* --- receive ----------------------------------------------------------------------------------- */
+
+/* What was placed goes out: one copy, the answers, one push. */
+static void flush(struct xsp_netq *q)
+{
+	struct xsp_rx_batch *b = &q->s->rx;
+	int err;
+
+	if (!b->n_answers)
+		return;
+	for (uint32_t i = 0; i < b->n_segs; i++)
+		q->s->copy[i] = (xengnttab_grant_copy_segment_t){
+			.source.virt = (void *)(uintptr_t)b->seg[i].from,
+			.dest.foreign = { .ref = b->seg[i].gref,
+					  .domid = (domid_t)q->base.domid },
+			.len = b->seg[i].len,
+			.flags = GNTCOPY_dest_gref,
+		};
+	err = copy(q, b->n_segs);
+	for (uint32_t i = 0; i < b->n_segs; i++) {
+		if (!err && q->s->copy[i].status == GNTST_okay)
+			continue;
+		xsp_rx_failed(b, i);
+		xsp_count(&q->c.stats->bad_gref, 1);
+	}
+	xsp_rx_respond(&q->rx, b);
+	b->n_segs = b->n_answers = 0;
+	if (xsp_ring_back_push(&q->rx))
+		xsp_queue_notify(&q->base.port[q->base.n_ports - 1]);
+}
+
+static bool takes_blank(const struct xsp_netq *q, const uint8_t *data, uint32_t len)
+{
+	struct xsp_net_head h;
+
+	if (q->c.csum4 == q->c.csum6 || xsp_net_parse(data, len, len, &h))
+		return q->c.csum4 && q->c.csum6;
+	return h.ip == 4 ? q->c.csum4 : q->c.csum6;
+}
+
+/* Make it what this guest takes: false when that can't be done. */
+static bool fit(struct xsp_netq *q, uint8_t *data, uint32_t len, struct xsp_vnet *v,
+		struct xsp_net_offload *o)
+{
+	if (v->flags & XSP_VNET_NEEDS_CSUM && !takes_blank(q, data, len) &&
+	    xsp_net_fill_csum(data, len, v))
+		return false;
+	if (xsp_net_from_vnet(v, o) || (len > XSP_PAGE_SIZE && !q->c.sg))
+		return false;
+	return o->gso_type == XSP_NET_GSO_NONE ||
+	       (o->gso_type == XSP_NET_GSO_TCPV4 ? q->c.gso4 : q->c.gso6);
+}
+
+static void place(struct xsp_netq *q, const uint8_t *data, uint32_t len,
+		  const struct xsp_net_offload *o)
+{
+	static const struct xsp_net_hash_value no_hash;
+
+	xsp_rx_place(&q->rx, data, len, o, &no_hash, &q->s->rx);
+	xsp_count(&q->c.stats->rx_packets, 1);
+	xsp_count(&q->c.stats->rx_bytes, len);
+	xsp_count(&q->c.stats->rx_gso, o->gso_type != XSP_NET_GSO_NONE);
+}
+
+/* A packet waits for so many slots, or, with 1, packets that are still in the port may. */
+static void want(struct xsp_netq *q, uint32_t slots)
+{
+	if (!q->rx_wanted) {
+		q->rx_since_ns = q->base.worker->now_ns;
+		xsp_count(&q->c.stats->rx_waits, 1);
+	}
+	q->rx_wanted = slots;
+	xsp_netq_later(q, &q->look_timer, q->c.rx_notify ? LOOK_NS : BLIND_NS);
+}
+
+/*
+ * For ten seconds the guest gave us nothing to put packets in: they are too old to be of use. What
+ * is in the port goes, so that what comes after is fresh.
+ */
+static void drop_stale(struct xsp_netq *q)
+{
+	uint64_t n = q->held_len != 0;
+
+	q->held_len = 0;
+	for (unsigned int i = 0, got = XSP_NET_BATCH; i < STALE_BATCH && got == XSP_NET_BATCH; i++) {
+		got = q->c.port->ops->recv(&q->end, q->s->packet, XSP_NET_BATCH);
+		n += got;
+	}
+	xsp_count(&q->c.stats->rx_stale, n);
+}
+
+/* The packet that waited for slots; false: it still does. */
+static bool place_held(struct xsp_netq *q, uint32_t *room)
+{
+	static const struct xsp_net_hash_value no_hash;
+	struct xsp_net_offload o;
+	uint32_t slots;
+
+	if (!q->held_len)
+		return true;
+	xsp_net_from_vnet(&q->held_vnet, &o); /* it was fit before */
+	slots = xsp_rx_slots(q->held_len, &o, &no_hash);
+	if (slots > *room) {
+		want(q, slots);
+		return false;
+	}
+	*room -= slots;
+	place(q, q->held, q->held_len, &o);
+	flush(q); /* its room may be needed for another */
+	q->held_len = 0;
+	return true;
+}
+
+static void hold(struct xsp_netq *q, const struct xsp_packet *p, uint32_t slots)
+{
+	memcpy(q->held, p->data, p->len);
+	q->held_len = p->len;
+	q->held_vnet = p->vnet;
+	want(q, slots);
+}
+
+/* One packet that has come: placed, held, or dropped. */
+static void take_arrival(struct xsp_netq *q, struct xsp_packet *p, uint32_t *room)
+{
+	static const struct xsp_net_hash_value no_hash;
+	struct xsp_net_offload o;
+	uint32_t slots;
+
+	if (!fit(q, p->data, p->len, &p->vnet, &o)) {
+		xsp_count(&q->c.stats->rx_too_big, 1);
+		return;
+	}
+	slots = xsp_rx_slots(p->len, &o, &no_hash);
+	if (slots > *room) {
+		hold(q, p, slots);
+		return;
+	}
+	*room -= slots;
+	place(q, p->data, p->len, &o);
+}
+
+/*
+ * Only as many packets are asked of the port as surely fit; when less than one surely does, a single
+ * one is taken out, and held if it is too large. Returns how many came.
+ */
+static uint32_t take_arrivals(struct xsp_netq *q, uint32_t *room)
+{
+	uint32_t n = 0;
+
+	while (q->arrivals && n < XSP_NET_BATCH && !q->held_len) {
+		uint32_t k = *room / q->max_slots, got;
+
+		if (!*room) {
+			want(q, 1);
+			break;
+		}
+		k = k ? k : 1;
+		k = k < XSP_NET_BATCH - n ? k : XSP_NET_BATCH - n;
+		got = q->c.port->ops->recv(&q->end, q->s->packet + n, k);
+		q->arrivals = got == k;
+		for (uint32_t i = 0; i < got; i++)
+			take_arrival(q, &q->s->packet[n + i], room);
+		n += got;
+	}
+	return n;
+}
+
+/* Returns how many packets came; < 0: the ring is broken. */
+static int receive(struct xsp_netq *q)
+{
+	int pending = xsp_ring_back_pending(&q->rx);
+	uint32_t room = (uint32_t)pending, n = 0;
+	bool waited = q->rx_wanted != 0;
+
+	if (pending < 0) {
+		xsp_queue_break(&q->base, "its rx ring's request index is out of bounds");
+		return pending;
+	}
+	q->rx_seen = q->rx.req_cons + room;
+	if (waited && room < q->rx_wanted &&
+	    q->base.worker->now_ns - q->rx_since_ns > STALE_NS) {
+		drop_stale(q);
+		want(q, 1);
+		return 0;
+	}
+	if (waited && room < q->rx_wanted) {
+		want(q, q->rx_wanted);
+		return 0;
+	}
+	q->rx_wanted = 0;
+	q->s->rx.n_segs = q->s->rx.n_answers = 0;
+	if (place_held(q, &room))
+		n = take_arrivals(q, &room);
+	flush(q);
+	return (int)n;
+}
+
+/* --- visit ------------------------------------------------------------------------------------- */
+
+void xsp_netq_visit(struct xsp_queue *queue)
+{
+	struct xsp_netq *q = xsp_netq_of(queue);
+	int sent, came;
+	bool more;
+
+	sent = transmit(q);
+	came = sent < 0 ? sent : receive(q);
+	if (came < 0)
+		return;
+	if (sent || came) {
+		xsp_count(&q->c.stats->visits, 1);
+		queue->idle_wakes = 0;
+	}
+	more = !q->throttled && xsp_ring_back_pending(&q->tx);
+	if (q->rx_wanted)
+		more |= xsp_ring_back_sleep_for(&q->rx, q->rx_wanted) >= (int)q->rx_wanted;
+	else if (q->arrivals)
+		more = true;
+	else
+		xsp_netport_await(&q->end);
+	if (more)
+		xsp_queue_set_ready(queue); /* at the tail: the others' turn first */
+	else
+		xsp_queue_set_arming(queue);
+}

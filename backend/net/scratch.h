@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a worker needs to carry a batch of packets, one queue after the other: made with its first
+ * network queue, so that a worker of disks has none of it.
+ */
+#ifndef XSP_BACKEND_NET_SCRATCH_H
+#define XSP_BACKEND_NET_SCRATCH_H
+
+#include "backend/net/rx.h"
+#include "backend/net/tx.h"
+#include "backend/port/port.h"
+#include "backend/worker.h"
+
+#define XSP_NET_COPY_SEGS (XSP_TX_SEGS > XSP_NET_RX_SLOTS ? XSP_TX_SEGS : XSP_NET_RX_SLOTS)
+
+struct xsp_net_scratch {
+	uint8_t *data; /* a packet's room for each of a batch; touched as far as packets fill it */
+	struct xsp_packet packet[XSP_NET_BATCH]; /* their data is in it, in turn */
+	uint8_t of[XSP_NET_BATCH];  /* the place in the tx batch of each packet sent */
+	struct xsp_tx_batch tx;
+	struct xsp_rx_batch rx;
+	xengnttab_grant_copy_segment_t copy[XSP_NET_COPY_SEGS];
+};
+
+/** xsp_net_scratch_get - the worker's; worker's thread. NULL: no memory */
+struct xsp_net_scratch *xsp_net_scratch_get(struct xsp_worker *w);
+
+/** xsp_net_scratch_free - NULL is fine */
+void xsp_net_scratch_free(struct xsp_net_scratch *s);
+
+#endif
