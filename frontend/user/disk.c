@@ -333,6 +333,7 @@ int xsp_disk_open(const char *name, const struct xsp_disk_options *options, stru
 		d->want_order = o->ring_order;
 		d->want_queues = o->queues ? o->queues : 1;
 		d->no_indirect = o->no_indirect;
+		d->no_persistent = o->no_persistent;
 		d->untrusted = o->untrusted;
 		d->timeout_ms = o->timeout_ms ? o->timeout_ms : DEFAULT_TIMEOUT_MS;
 		error = connect_disk(d);

@@ -76,7 +76,7 @@ struct xsp_disk {
 	char *front, *back; /* store directories; front is relative to the domain's own */
 	unsigned int timeout_ms;
 	unsigned int want_order, want_queues;
-	bool no_indirect;
+	bool no_indirect, no_persistent;
 	bool untrusted; /* the backend sees nothing but the data of requests */
 	bool have_dialect; /* it was said, by option or key; else it is guessed */
 	enum xsp_blk_dialect dialect;

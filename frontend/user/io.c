@@ -449,6 +449,11 @@ unsigned int xsp_disk_process(struct xsp_disk *d, struct xsp_disk_done *done, un
 	return n;
 }
 
+unsigned int xsp_disk_poll(struct xsp_disk *d, struct xsp_disk_done *done, unsigned int max)
+{
+	return harvest(d, done, max);
+}
+
 int xsp_disk_fd(const struct xsp_disk *d)
 {
 	return d->epoll;

@@ -290,7 +290,7 @@ int xsp_keys_publish(struct xsp_disk *d)
 	struct xsp_blk_params params = {
 		.order = d->order,
 		.queues = d->n_queues,
-		.persistent = true, /* every page keeps its grant until close */
+		.persistent = !d->no_persistent, /* every page keeps its grant until close */
 		.large_sector = d->dialect == XSP_DIALECT_QEMU || d->dialect == XSP_DIALECT_WINDOWS,
 	};
 	struct publication p = { .d = d };

@@ -59,6 +59,7 @@ struct xsp_disk_options {
 	unsigned int timeout_ms; /* for the backend in open and close; 0: 10000 */
 	unsigned int queues;     /* 1..16, each a ring; fewer if the backend can't; 0: 1 */
 	bool no_indirect;        /* only direct requests: max_bytes is 44 KiB */
+	bool no_persistent;      /* don't let the backend keep the pages mapped: it copies instead */
 	bool untrusted;          /* as if the toolstack said trusted=0 */
 	const char *dialect;     /* how the backend counts sectors if they aren't of 512 bytes: "xen",
 				    "freebsd", "qemu", "windows", "mini-os"; NULL: the key
@@ -208,6 +209,15 @@ int xsp_disk_fd(const struct xsp_disk *disk);
  * the disk fails, the requests under way come back with their error and later submits fail.
  */
 unsigned int xsp_disk_process(struct xsp_disk *disk, struct xsp_disk_done *done, unsigned int max);
+
+/**
+ * xsp_disk_poll - take completions that are there; asks for no event, looks at nothing else
+ * @done: room for @max
+ *
+ * For a caller that spins instead of waiting: the backend, not asked, then sends no events. Call
+ * xsp_disk_process every few milliseconds all the same, and before waiting on the fd. Returns how many.
+ */
+unsigned int xsp_disk_poll(struct xsp_disk *disk, struct xsp_disk_done *done, unsigned int max);
 
 /** xsp_disk_in_flight - requests submitted and not yet taken by xsp_disk_process */
 unsigned int xsp_disk_in_flight(const struct xsp_disk *disk);
