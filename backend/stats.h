@@ -36,6 +36,7 @@ enum xsp_stat_op { XSP_STAT_READ, XSP_STAT_WRITE, XSP_STAT_FLUSH, XSP_STAT_DISCA
 	X(io_errors, "requests answered with an error of the target")                              \
 	X(bad_req, "malformed or forbidden requests refused")                                      \
 	X(bad_gref, "segments whose grant could not be copied")                                    \
+	X(copied, "bytes copied between guest pages and the worker's buffers")                     \
 	X(mapped, "guest pages mapped to be kept")                                                 \
 	X(unmapped, "of them, those given back")
 

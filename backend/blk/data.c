@@ -30,12 +30,16 @@ static void copies_do(struct copies *c)
 {
 	struct xsp_blkq *q = c->q;
 	xengnttab_grant_copy_segment_t *copy = q->base.worker->copy;
+	uint64_t bytes = 0;
 	int err = 0;
 
 	if (!c->n)
 		return;
 	if (xengnttab_grant_copy(q->base.worker->xgt, c->n, copy))
 		err = errno;
+	for (unsigned int i = 0; i < c->n; i++)
+		bytes += copy[i].len;
+	xsp_count(&q->c.stats->copied, bytes);
 	xsp_count(&q->c.stats->gnt_calls, 1);
 	xsp_count(&q->c.stats->gnt_refs, c->n);
 	for (unsigned int i = 0; i < c->n; i++) {
