@@ -92,7 +92,7 @@ all: $(patsubst %,$(B)/bin/%,$(programs)) $(patsubst %,$(B)/lib/%.a,$(archives))
 
 # --- for people -------------------------------------------------------------------------------
 
-.PHONY: all help run test check xen-shell install-packages format tidy clean compile_commands.json install
+.PHONY: all help run test check bench xen-shell install-packages format tidy clean compile_commands.json install
 
 help:           ## this list
 	@awk -F':[^#]*## ' '/^[a-z_.-]+:.*## / { printf "  make %-22s %s\n", $$1, $$2 }' Makefile
@@ -109,6 +109,13 @@ test:           ## everything CI checks, real Xen included (installs what is mis
 check:          ## the inner loop, under a minute: build, source checks, unit tests, lab smoke
 	@tools/setup/install.sh test
 	@tests/run.sh check
+
+bench:          ## rings and disks beside their peers, three minutes; JSON into build/CONFIG/bench
+	@tools/setup/install.sh run
+	@$(MAKE) --no-print-directory -j$$(nproc) all
+	@mkdir -p $(B)/bench
+	@$(B)/bin/xensplit-bench ring --out=$(B)/bench/ring.json
+	@$(B)/bin/xensplit-bench blk --target=null,file --out=$(B)/bench/blk.json
 
 xen-shell:      ## a prompt in Dom0 of a real Xen, booted under QEMU
 	@tools/setup/install.sh xen

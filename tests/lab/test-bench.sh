@@ -29,8 +29,8 @@ PY
 }
 
 xensplit-bench --help | grep -q ring || fail "--help"
-for m in ring; do xensplit-bench $m --help | grep -q '^examples:' || fail "$m --help"; done
-for bad in "" nonsense "ring --batch=0" "ring --order=5" "ring --batch=1,,2" "ring --rounds=x" "ring --nope"; do
+for m in ring blk; do xensplit-bench $m --help | grep -q '^examples:' || fail "$m --help"; done
+for bad in "" nonsense "ring --batch=0" "ring --order=5" "ring --batch=1,,2" "ring --rounds=x" "ring --nope" "blk --target=disk" "blk --size=100" "blk --guests=65"; do
 	xensplit-bench $bad >/dev/null 2>&1
 	[ $? = 2 ] || fail "'$bad' is no usage error"
 done
@@ -43,3 +43,21 @@ sound "$T/ring.json" xsp xen-notify $two
 grep -q 'no hypervisor' "$T/ring.txt" && grep -q 'ratio' "$T/ring.txt" || fail "no table"
 xensplit-bench ring --batch=8 --order=4 --rounds=1 --seconds=0.02 --json >"$T/one.json" || fail "ring --json"
 sound "$T/one.json" xsp
+
+# Disks: every axis once, with whatever peers are installed; those that aren't are named.
+xensplit-bench blk --target=null,file --size=4k --depth=8 --wait=sleep,poll --rounds=2 --seconds=0.05 --out="$T/blk.json" >"$T/blk.txt" 2>&1 ||
+	fail "blk: $(tail -n 20 "$T/blk.txt")"
+sound "$T/blk.json" xsp io_uring
+xensplit-bench blk --rw=write,read --access=seq --grants=copy --segments=direct --use=leave --queues=2 --order=1 --size=8k --guests=3 --depth=4 \
+	--wait=sleep --peers=none --rounds=1 --seconds=0.05 --out="$T/axes.json" -- --workers=2 >"$T/axes.txt" 2>&1 || fail "blk: $(tail -n 20 "$T/axes.txt")"
+sound "$T/axes.json" xsp
+python3 - "$T/blk.json" "$T/axes.json" <<'PY' || fail "the counters say something else than the axes"
+import json, sys
+kept, copied = (json.load(open(f)) for f in sys.argv[1:])
+ours = lambda o: [s["more"] for g in o["groups"] for s in g["series"] if s["name"] == "xsp"]
+assert all(m["copied_bytes"] == 0 and m["p99_us"] > 0 and m["client_cpu_us"] > 0 and m["server_cpu_us"] > 0 for m in ours(kept))
+for m in ours(copied):  # every byte once, in one call a batch
+    assert abs(m["copied_bytes"] - 8192) < 1 and 0 < m["gnt_calls"] <= 1 and 0 < m["jain"] <= 1.000001, m
+assert kept["skipped"] or {s["name"] for g in kept["groups"] for s in g["series"]} >= {"qdisk", "nbdkit", "qsd-nbd"}
+PY
+for d in /tmp/xensplit-bench.*; do [ ! -e "$d" ] || pgrep -f "$d" >/dev/null || fail "$d is left behind"; done

@@ -16,7 +16,8 @@
 #include <json-c/json.h>
 
 #define MAX_ROUNDS      99
-#define MAX_CONTESTANTS 16
+#define MAX_CONTESTANTS 12
+#define MAX_NOTES       20
 #define MAX_VALUES      16 /* of one axis */
 
 /* What one contestant did in all rounds. */
@@ -25,12 +26,18 @@ struct series {
 	bool limit;               /* the machine's, not a program's */
 	double rate[MAX_ROUNDS];  /* per second */
 	int n;                    /* rounds that counted */
-	struct json_object *more; /* other figures of the last or of all rounds; owned */
+	struct note {
+		char key[24];
+		double value[MAX_ROUNDS];
+		int n;
+	} note[MAX_NOTES]; /* other figures of each round, by name */
+	int n_notes;
 };
 
 /* One point of the axes: a group of series that were interleaved. */
 struct group {
-	char title[160];
+	char title[320];
+	bool show_notes; /* in the text, too */
 	const char *unit; /* of the rates: "requests/s" */
 	struct json_object *axes; /* owned */
 	double line_ns[MAX_ROUNDS]; /* the placement: a cache line there and back */
@@ -57,6 +64,7 @@ struct bench {
 double median_of(const double *v, int n);
 double quartile_of(const double *v, int n); /* the lower one */
 struct series *group_series(struct group *g, const char *name, const char *what, bool limit);
+void series_note(struct series *s, const char *key, double value);
 void group_print(const struct group *g);
 const char *placement_of(double line_ns);
 
@@ -68,6 +76,7 @@ void bench_add(struct bench *b, struct group *g);
 void bench_skip(struct bench *b, const char *name, const char *why);
 /** bench_end - write the JSON; returns an exit code */
 int bench_end(struct bench *b);
+
 
 /* main.c */
 /** values_of - "1,8,32" into @ret (MAX_VALUES); returns how many, or -1 and a message */

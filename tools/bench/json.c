@@ -86,6 +86,7 @@ void bench_start(struct bench *b)
 static struct json_object *series_json(const struct group *g, const struct series *s)
 {
 	struct json_object *o = json_object_new_object(), *ratios = json_object_new_object();
+	struct json_object *more = json_object_new_object();
 	double low = INFINITY, high = 0;
 
 	for (int i = 0; i < s->n; i++) {
@@ -115,8 +116,9 @@ static struct json_object *series_json(const struct group *g, const struct serie
 		json_object_object_add(ratios, to->name, r);
 	}
 	json_object_object_add(o, "ratio_to", ratios);
-	if (s->more)
-		json_object_object_add(o, "more", json_object_get(s->more));
+	for (const struct note *n = s->note; n < s->note + s->n_notes; n++)
+		number(more, n->key, median_of(n->value, n->n));
+	json_object_object_add(o, "more", more);
 	return o;
 }
 
@@ -136,10 +138,8 @@ void bench_add(struct bench *b, struct group *g)
 	number(where, "line_round_trip_ns", g->n_line ? line : NAN);
 	json_object_object_add(where, "samples", numbers(g->line_ns, g->n_line));
 	json_object_object_add(o, "placement", where);
-	for (int i = 0; i < g->n_series; i++) {
+	for (int i = 0; i < g->n_series; i++)
 		json_object_array_add(list, series_json(g, &g->series[i]));
-		json_object_put(g->series[i].more);
-	}
 	json_object_object_add(o, "series", list);
 	json_object_array_add(b->groups, o);
 	memset(g, 0, sizeof(*g));

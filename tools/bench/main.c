@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "tools/bench/bench.h"
+#include "tools/bench/load.h"
 #include "tools/bench/pair.h"
 
 struct mode {
@@ -18,6 +19,18 @@ struct mode {
 
 static const struct mode modes[] = {
 	{ "ring", "a block ring alone, against Xen's own macros", mode_ring },
+	{ "blk", "disks: our frontend, xensplitd, a lab; QEMU's backend, NBD, io_uring beside them", mode_blk },
+	{ 0 },
+};
+
+/* Started by mode_blk, in the lab or beside it. */
+static const struct load {
+	const char *name;
+	int (*run)(int argc, char **argv);
+} loads[] = {
+	{ "load-front", load_front_main },
+	{ "load-nbd", load_nbd_main },
+	{ "load-uring", load_uring_main },
 	{ 0 },
 };
 
@@ -29,7 +42,8 @@ static void help(void)
 		printf("  %-10s %s\n", m->name, m->summary);
 	puts("\nxensplit-bench MODE --help lists a mode's options. Figures are of the lab: no hypervisor.\n"
 	     "examples:\n"
-	     "  xensplit-bench ring --batch=1,32\n");
+	     "  xensplit-bench ring --batch=1,32\n"
+	     "  xensplit-bench blk --depth=32 --out=blk.json");
 }
 
 int bench_usage(const char *fmt, ...)
@@ -116,6 +130,9 @@ int main(int argc, char **argv)
 		puts("xensplit-bench " XSP_VERSION);
 		return 0;
 	}
+	for (const struct load *l = loads; l->name; l++)
+		if (!strcmp(argv[1], l->name))
+			return l->run(argc - 1, argv + 1);
 	for (const struct mode *m = modes; m->name; m++)
 		if (!strcmp(argv[1], m->name)) {
 			b.mode = m->name;

@@ -51,21 +51,20 @@ static struct json_object *axes_json(const struct pair *p, const char *cores)
 	return o;
 }
 
-/* CPU and events for each request, of this round added to what was there. */
-static void add_more(struct series *s, const struct pair *p)
+/* CPU and events for each request. */
+static void add_notes(struct series *s, const struct pair *p)
 {
-	static const char *const keys[] = { "front_cpu_ns", "back_cpu_ns", "front_notifies",
-					    "back_notifies", "front_wakes", "back_wakes", "requests" };
-	const uint64_t values[] = { p->half[0].cpu_ns, p->half[1].cpu_ns, p->half[0].notifies, p->half[1].notifies,
-				    p->half[0].wakes, p->half[1].wakes, p->ops };
+	static const char *const who[] = { "front", "back" };
+	double n = (double)p->ops;
+	char key[24];
 
-	if (!s->more)
-		s->more = json_object_new_object();
-	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-		struct json_object *o = json_object_object_get(s->more, keys[i]);
-		uint64_t sum = values[i] + (o ? json_object_get_uint64(o) : 0);
-
-		json_object_object_add(s->more, keys[i], json_object_new_uint64(sum));
+	for (int i = 0; i < 2; i++) {
+		snprintf(key, sizeof(key), "%s_cpu_ns", who[i]);
+		series_note(s, key, (double)p->half[i].cpu_ns / n);
+		snprintf(key, sizeof(key), "%s_notifies", who[i]);
+		series_note(s, key, (double)p->half[i].notifies / n);
+		snprintf(key, sizeof(key), "%s_wakes", who[i]);
+		series_note(s, key, (double)p->half[i].wakes / n);
 	}
 }
 
@@ -90,7 +89,7 @@ static int one_run(const struct bench *b, struct group *g, const struct contesta
 	}
 	s = group_series(g, c->name, c->what, c->limit);
 	s->rate[s->n++] = (double)p->ops / (double)p->ns * 1e9;
-	add_more(s, p);
+	add_notes(s, p);
 	return 0;
 }
 
@@ -127,8 +126,12 @@ static void add_latency_limit(struct group *g, const struct pair *p)
 
 static int one_group(struct bench *b, struct pair *p, const char *cores)
 {
-	struct group g = { .unit = "requests/s", .axes = axes_json(p, cores) };
+	static struct group g; /* too large for a stack; bench_add clears it */
 
+
+	g.unit = "requests/s";
+	g.axes = axes_json(p, cores);
+	g.show_notes = p->event;
 	snprintf(g.title, sizeof(g.title), "ring of %u page%s, batch %u, %u under way, %s, %s", 1u << p->order,
 		 p->order ? "s" : "", p->batch, p->depth, !strcmp(cores, "one") ? "one core" : "two cores",
 		 p->event ? "both sleep" : "none sleeps");

@@ -62,6 +62,31 @@ struct series *group_series(struct group *g, const char *name, const char *what,
 	return s;
 }
 
+void series_note(struct series *s, const char *key, double value)
+{
+	struct note *n = s->note;
+
+	while (n < s->note + s->n_notes && strcmp(n->key, key))
+		n++;
+	if (n == s->note + MAX_NOTES)
+		abort(); /* more than bench.h allows: ours */
+	if (n == s->note + s->n_notes) {
+		s->n_notes++;
+		snprintf(n->key, sizeof(n->key), "%s", key);
+		n->n = 0;
+	}
+	if (n->n < MAX_ROUNDS)
+		n->value[n->n++] = value;
+}
+
+static void print_notes(const struct series *s)
+{
+	printf("    ");
+	for (const struct note *n = s->note; n < s->note + s->n_notes; n++)
+		printf("%s%s %.3g", n == s->note ? "" : ", ", n->key, median_of(n->value, n->n));
+	putchar('\n');
+}
+
 static char *human_rate(char *buf, double rate)
 {
 	const char *unit = rate >= 1e9 ? " G" : rate >= 1e6 ? " M" : rate >= 1e3 ? " k" : "";
@@ -100,6 +125,8 @@ void group_print(const struct group *g)
 		else
 			printf(" %9s %7s", "", "");
 		printf("  %s\n", s->what);
+		if (g->show_notes && s->n_notes)
+			print_notes(s);
 	}
 	fflush(stdout);
 }

@@ -1,0 +1,549 @@
+/* SPDX-License-Identifier: MIT */
+/* xensplit-bench blk: disks, from our frontend library to xensplitd and back, and peers beside them. */
+#include <errno.h>
+#include <getopt.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tools/bench/bench.h"
+#include "tools/bench/rig.h"
+
+enum { TARGET, RW, ACCESS, WAIT, USE, GRANTS, SEGMENTS, GUESTS, QUEUES, ORDER, SIZE, DEPTH, AXES };
+
+/* An axis has words or numbers; its values are a comma-separated list. */
+static struct axis {
+	const char *name, *words; /* NULL: numbers between min and max */
+	uint64_t min, max;
+	const char *list, *help;
+	uint64_t number[MAX_VALUES]; /* of words: which one */
+	int n;
+} axes[AXES] = {
+	[TARGET] = { "target", "null,file", .list = "null", .help = "null: zeros; file: in the page cache" },
+	[RW] = { "rw", "read,write", .list = "read", .help = "operation" },
+	[ACCESS] = { "access", "rand,seq", .list = "rand", .help = "where the next request goes" },
+	[WAIT] = { "wait", "sleep,poll", .list = "sleep,poll", .help = "the frontend sleeps until an event, or spins" },
+	[USE] = { "use", "touch,leave", .list = "touch", .help = "the reader looks at every byte, or at none" },
+	[GRANTS] = { "grants", "persistent,copy", .list = "persistent", .help = "the backend keeps pages mapped, or copies" },
+	[SEGMENTS] = { "segments", "indirect,direct", .list = "indirect", .help = "indirect where a request needs it, or never" },
+	[GUESTS] = { "guests", NULL, 1, 64, "1", "how many, all driven by one process" },
+	[QUEUES] = { "queues", NULL, 1, 16, "1", "rings of each disk" },
+	[ORDER] = { "order", NULL, 0, 4, "0", "rings of 2^N pages" },
+	[SIZE] = { "size", NULL, 512, 1u << 20, "4k", "bytes of a request" },
+	[DEPTH] = { "depth", NULL, 1, 512, "1,32", "requests under way on each disk" },
+};
+
+/* Who runs in a round. */
+struct racer {
+	const char *name, *what;
+	struct child client;
+	struct child *server; /* whose processor time is the backend's; NULL: none */
+	bool ours;
+};
+
+struct point {
+	uint64_t v[AXES];
+};
+
+struct blk {
+	struct bench *b;
+	struct rig rig;
+	const char *peers;
+	bool pin, have_qemu;
+	bool attached[65][2]; /* guest, target */
+	struct racer racer[MAX_CONTESTANTS];
+	int n;
+};
+
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int sig)
+{
+	(void)sig;
+	interrupted = 1;
+}
+
+/* Copies word number @i of an axis into a buffer of 16 bytes. */
+static const char *word(const struct axis *a, uint64_t i, char *buf)
+{
+	const char *p = a->words;
+
+	while (i--)
+		p = strchr(p, ',') + 1;
+	snprintf(buf, 16, "%.*s", (int)strcspn(p, ","), p);
+	return buf;
+}
+
+static int read_words(struct axis *a)
+{
+	char buf[16];
+	int known = 1;
+
+	for (const char *p = a->words; *p; p++)
+		known += *p == ',';
+	a->n = 0;
+	for (const char *p = a->list; p; p = strchr(p, ',') ? strchr(p, ',') + 1 : NULL) {
+		int i = 0;
+
+		while (i < known && (strcspn(p, ",") != strlen(word(a, (uint64_t)i, buf)) ||
+				     strncmp(p, buf, strlen(buf))))
+			i++;
+		if (i == known || a->n == MAX_VALUES)
+			return bench_usage("--%s: '%s' is not of %s", a->name, a->list, a->words);
+		a->number[a->n++] = (uint64_t)i;
+	}
+	return 0;
+}
+
+static int read_axes(void)
+{
+	for (struct axis *a = axes; a < axes + AXES; a++) {
+		if (!a->words)
+			a->n = values_of(a->name, a->list, a->min, a->max, a->number);
+		if (a->words ? read_words(a) : a->n < 0)
+			return -1;
+	}
+	for (int i = 0; i < axes[SIZE].n; i++)
+		if (axes[SIZE].number[i] % 512) {
+			bench_usage("--size: a multiple of 512");
+			return -1;
+		}
+	return 0;
+}
+
+static struct json_object *axes_json(const struct point *p)
+{
+	struct json_object *o = json_object_new_object();
+	char buf[16];
+
+	for (int i = 0; i < AXES; i++)
+		json_object_object_add(o, axes[i].name,
+				       axes[i].words ? json_object_new_string(word(&axes[i], p->v[i], buf)) :
+						       json_object_new_uint64(p->v[i]));
+	return o;
+}
+
+/* --- one round --------------------------------------------------------------------------------- */
+
+static double get(struct json_object *o, const char *key)
+{
+	struct json_object *v;
+
+	return o && json_object_object_get_ex(o, key, &v) ? json_object_get_double(v) : 0;
+}
+
+/* Jain's index of what the disks got: 1 when all got the same. */
+static double fairness(struct json_object *answer)
+{
+	struct json_object *list;
+	double sum = 0, squares = 0;
+	size_t n;
+
+	if (!json_object_object_get_ex(answer, "share", &list))
+		return 0;
+	n = json_object_array_length(list);
+	for (size_t i = 0; i < n; i++) {
+		double x = json_object_get_double(json_object_array_get_idx(list, i));
+
+		sum += x;
+		squares += x * x;
+	}
+	return squares > 0 ? sum * sum / ((double)n * squares) : 0;
+}
+
+static void note_counters(struct series *s, struct json_object *before, struct json_object *after, double ops)
+{
+	static const char *const keys[][2] = {
+		{ "evtchn_calls", "evtchn_calls" }, { "notifies", "notifies" },	    { "wakes", "wakes" },
+		{ "gnt_calls", "gnt_calls" },	    { "gnt_refs", "gnt_refs" },	    { "visits", "visits" },
+		{ "copied", "copied_bytes" },
+	};
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		series_note(s, keys[i][1], (get(after, keys[i][0]) - get(before, keys[i][0])) / ops);
+}
+
+static int one_run(struct blk *k, struct group *g, struct racer *c, const struct point *p)
+{
+	struct json_object *before = c->ours ? rig_counters(&k->rig) : NULL, *after = NULL, *o = NULL;
+	uint64_t cpu = c->server ? child_cpu_ns(c->server) : 0;
+	const char *line = NULL;
+	struct series *s;
+	char access[16];
+	double ops;
+
+	if (!child_say(&c->client, "go %g %c %u %u %s %s %s\n", k->b->seconds, p->v[RW] ? 'w' : 'r',
+		       (unsigned int)p->v[SIZE], (unsigned int)p->v[DEPTH], word(&axes[ACCESS], p->v[ACCESS], access),
+		       p->v[WAIT] ? "poll" : "sleep", p->v[USE] ? "-" : "touch"))
+		line = child_hear(&c->client, k->b->seconds + 30);
+	if (line)
+		o = json_tokener_parse(line);
+	cpu = c->server ? child_cpu_ns(c->server) - cpu : 0;
+	after = c->ours ? rig_counters(&k->rig) : NULL;
+	ops = get(o, "ops");
+	if (!ops || get(o, "errors") > 0) {
+		fprintf(stderr, "xensplit-bench: %s: %s\n", c->name, line ? line : "no answer");
+		json_object_put(o);
+		json_object_put(before);
+		json_object_put(after);
+		return -1;
+	}
+	s = group_series(g, c->name, c->what, false);
+	s->rate[s->n++] = ops / get(o, "ns") * 1e9;
+	series_note(s, "MB_s", ops * (double)p->v[SIZE] / get(o, "ns") * 1e3);
+	series_note(s, "p50_us", get(o, "p50_ns") / 1e3);
+	series_note(s, "p99_us", get(o, "p99_ns") / 1e3);
+	series_note(s, "p999_us", get(o, "p999_ns") / 1e3);
+	series_note(s, "client_cpu_us", get(o, "cpu_ns") / ops / 1e3);
+	if (c->server)
+		series_note(s, "server_cpu_us", (double)cpu / ops / 1e3);
+	if (before && after)
+		note_counters(s, before, after, ops);
+	if (c->ours && p->v[GUESTS] > 1)
+		series_note(s, "jain", fairness(o));
+	json_object_put(o);
+	json_object_put(before);
+	json_object_put(after);
+	return 0;
+}
+
+/* --- who takes part ---------------------------------------------------------------------------- */
+
+/* The client of one racer; on failure it is skipped by name. Returns true when it is ready. */
+static bool start_client(struct blk *k, struct racer *c, char *const argv[])
+{
+	const char *line;
+
+	if (child_start(&c->client, argv, k->pin ? 0 : -1, true, k->rig.log)) {
+		bench_skip(k->b, c->name, "its client can't be started");
+		return false;
+	}
+	line = child_hear(&c->client, 30 + (double)k->rig.guests);
+	if (line && !strcmp(line, "ready"))
+		return true;
+	bench_skip(k->b, c->name, line ? line : "its client does not answer");
+	child_stop(&c->client);
+	return false;
+}
+
+static struct racer *new_racer(struct blk *k, const char *name, const char *what)
+{
+	k->racer[k->n] = (struct racer){ .name = name, .what = what };
+	return &k->racer[k->n];
+}
+
+static uint64_t buffer_bytes(const struct point *p)
+{
+	return (p->v[SIZE] * p->v[DEPTH] + 4095) / 4096 * 4096;
+}
+
+/* A frontend of ours on @dev of guest 1 and on. */
+static bool start_front(struct blk *k, struct racer *c, const struct point *p, const char *dev, unsigned int guests)
+{
+	char guest[] = "1", n[16], bytes[24], order[8], queues[8], grants[16], segments[16];
+	char xensplit[] = "xensplit", lab[] = "lab", run[] = "run", dir[] = "--dir", sep[] = "--",
+	     bench[] = "xensplit-bench", load[] = "load-front", vdev[16];
+	char *argv[] = { xensplit, lab, run, dir, k->rig.lab, guest, sep, bench, load, k->rig.lab, guest, n, vdev,
+			 bytes, order, queues, grants, segments, NULL };
+
+	snprintf(vdev, sizeof(vdev), "%s", dev);
+	snprintf(n, sizeof(n), "%u", guests);
+	snprintf(bytes, sizeof(bytes), "%llu", (unsigned long long)buffer_bytes(p));
+	snprintf(order, sizeof(order), "%u", (unsigned int)p->v[ORDER] & 7);
+	snprintf(queues, sizeof(queues), "%u", (unsigned int)p->v[QUEUES] & 31);
+	word(&axes[GRANTS], p->v[GRANTS], grants);
+	word(&axes[SEGMENTS], p->v[SEGMENTS], segments);
+	return start_client(k, c, argv);
+}
+
+static void add_ours(struct blk *k, const struct point *p)
+{
+	struct racer *c = new_racer(k, "xsp", "our frontend, xensplitd");
+
+	c->ours = true;
+	c->server = &k->rig.daemon;
+	k->n += start_front(k, c, p, p->v[TARGET] ? "xvdb" : "xvda", (unsigned int)p->v[GUESTS]);
+}
+
+static void add_qdisk(struct blk *k, const struct point *p)
+{
+	struct racer *c = new_racer(k, "qdisk", "our frontend, QEMU's Xen disk backend (iothread)");
+
+	if (!k->have_qemu && rig_qemu(&k->rig)) {
+		bench_skip(k->b, "qdisk", "QEMU's Xen disk backend (qemu-system-xen) does not run");
+		return;
+	}
+	k->have_qemu = true;
+	c->server = &k->rig.qemu;
+	k->n += start_front(k, c, p, p->v[TARGET] ? "xvdd" : "xvdc", 1);
+}
+
+static void add_uring(struct blk *k, const struct point *p)
+{
+	struct racer *c = new_racer(k, "io_uring", "no driver: io_uring on the same file");
+	char bench[] = "xensplit-bench", load[] = "load-uring", bytes[24];
+	char *argv[] = { bench, load, k->rig.file, bytes, NULL };
+
+	snprintf(bytes, sizeof(bytes), "%llu", (unsigned long long)buffer_bytes(p));
+	k->n += start_client(k, c, argv);
+}
+
+/* A server on a Unix socket and libnbd; @server stays up until the group is over. */
+static void add_nbd(struct blk *k, const struct point *p, const char *name, const char *what, char *const serve[],
+		    const char *sock, struct child *server)
+{
+	struct racer *c = new_racer(k, name, what);
+	char bench[] = "xensplit-bench", load[] = "load-nbd", bytes[24], path[96];
+	char *argv[] = { bench, load, path, bytes, NULL };
+	const char *why = rig_serve(&k->rig, serve, sock);
+
+	if (why) {
+		bench_skip(k->b, name, why);
+		return;
+	}
+	*server = k->rig.server;
+	k->rig.server.pid = 0;
+	c->server = server;
+	snprintf(path, sizeof(path), "%s", sock);
+	snprintf(bytes, sizeof(bytes), "%llu", (unsigned long long)buffer_bytes(p));
+	if (start_client(k, c, argv))
+		k->n++;
+	else
+		child_stop(server);
+}
+
+static struct child nbdkit, qsd; /* of the group that runs */
+
+static void add_nbdkit(struct blk *k, const struct point *p)
+{
+	char sock[96], kit[] = "nbdkit", f[] = "-f", u[] = "-U", null[] = "null", file[] = "file", size[] = "256M";
+	char *argv[] = { kit, f, u, sock, p->v[TARGET] ? file : null, p->v[TARGET] ? k->rig.file : size, NULL };
+
+	snprintf(sock, sizeof(sock), "%s/nbdkit.sock", k->rig.dir);
+	add_nbd(k, p, "nbdkit", "NBD over a Unix socket: nbdkit, libnbd", argv, sock, &nbdkit);
+}
+
+static void add_qsd(struct blk *k, const struct point *p)
+{
+	char sock[96], name[] = "qemu-storage-daemon", blockdev[] = "--blockdev", node[192], server[] = "--nbd-server",
+	     addr[160], export[] = "--export", what[] = "type=nbd,id=e,node-name=n,name=,writable=on";
+	char *argv[] = { name, blockdev, node, server, addr, export, what, NULL };
+
+	snprintf(sock, sizeof(sock), "%s/qsd.sock", k->rig.dir);
+	if (p->v[TARGET])
+		snprintf(node, sizeof(node), "driver=file,node-name=n,filename=%s", k->rig.file);
+	else
+		snprintf(node, sizeof(node), "driver=null-co,node-name=n,size=%u,read-zeroes=on", RIG_DISK_BYTES);
+	snprintf(addr, sizeof(addr), "addr.type=unix,addr.path=%s", sock);
+	add_nbd(k, p, "qsd-nbd", "NBD over a Unix socket: qemu-storage-daemon, libnbd", argv, sock, &qsd);
+}
+
+static void stop_racers(struct blk *k)
+{
+	for (int i = 0; i < k->n; i++)
+		child_stop(&k->racer[i].client);
+	child_stop(&nbdkit);
+	child_stop(&qsd);
+	k->n = 0;
+}
+
+/* Every disk of our daemon that this point needs, once. */
+static int attach(struct blk *k, const struct point *p)
+{
+	for (uint64_t g = 1; g <= p->v[GUESTS]; g++) {
+		if (k->attached[g][p->v[TARGET]])
+			continue;
+		if (rig_attach(&k->rig, (unsigned int)g, p->v[TARGET] ? "xvdb" : "xvda",
+			       p->v[TARGET] ? "file" : "null"))
+			return -1;
+		k->attached[g][p->v[TARGET]] = true;
+	}
+	return 0;
+}
+
+/* Peers have one disk, one connection, no grants: they take part where that is the question. */
+static int start_racers(struct blk *k, const struct point *p)
+{
+	bool alone = p->v[GUESTS] == 1 && p->v[QUEUES] == 1;
+
+	if (attach(k, p) || (p->v[TARGET] && rig_file(&k->rig)))
+		return -1;
+	add_ours(k, p);
+	if (!k->n)
+		return -1;
+	if (alone && p->v[ORDER] <= 4 && word_in(k->peers, "qdisk"))
+		add_qdisk(k, p);
+	if (alone && p->v[TARGET] && word_in(k->peers, "io_uring"))
+		add_uring(k, p);
+	if (alone && word_in(k->peers, "nbdkit"))
+		add_nbdkit(k, p);
+	if (alone && word_in(k->peers, "qsd-nbd"))
+		add_qsd(k, p);
+	return 0;
+}
+
+/* --- all points -------------------------------------------------------------------------------- */
+
+static void title_of(const struct point *p, char *buf, size_t bytes)
+{
+	char w[6][16];
+
+	snprintf(buf, bytes, "%s, %s %s %llu bytes, depth %llu, frontend %ss, %s, %s, %llu guest%s, %llu queue%s of %u page%s%s",
+		 word(&axes[TARGET], p->v[TARGET], w[0]), word(&axes[ACCESS], p->v[ACCESS], w[1]),
+		 word(&axes[RW], p->v[RW], w[2]), (unsigned long long)p->v[SIZE], (unsigned long long)p->v[DEPTH],
+		 word(&axes[WAIT], p->v[WAIT], w[3]), word(&axes[GRANTS], p->v[GRANTS], w[4]),
+		 word(&axes[SEGMENTS], p->v[SEGMENTS], w[5]), (unsigned long long)p->v[GUESTS],
+		 p->v[GUESTS] > 1 ? "s" : "", (unsigned long long)p->v[QUEUES], p->v[QUEUES] > 1 ? "s" : "",
+		 1u << p->v[ORDER], p->v[ORDER] ? "s" : "", p->v[USE] ? "" : ", data is read");
+}
+
+static int one_group(struct blk *k, const struct point *p)
+{
+	static struct group g; /* too large for a stack; bench_add clears it */
+	int rc = 0;
+
+	if (start_racers(k, p))
+		return -1;
+	g.unit = "requests/s";
+	g.axes = axes_json(p);
+	g.show_notes = true;
+	title_of(p, g.title, sizeof(g.title));
+	snprintf(g.base, sizeof(g.base), "%s", k->n > 1 ? k->racer[1].name : "");
+	for (int r = 0; r < k->b->rounds && !rc && !interrupted; r++) {
+		double line = bench_line_ns(k->b->fifo);
+
+		if (line > 0)
+			g.line_ns[g.n_line++] = line;
+		for (int i = 0; i < k->n && !rc && !interrupted; i++)
+			rc = one_run(k, &g, &k->racer[i], p);
+	}
+	stop_racers(k);
+	bench_add(k->b, &g);
+	return interrupted ? -1 : rc;
+}
+
+static int all_groups(struct blk *k)
+{
+	uint64_t total = 1;
+
+	for (int i = 0; i < AXES; i++)
+		total *= (uint64_t)axes[i].n;
+	for (uint64_t n = 0; n < total; n++) {
+		struct point p;
+		uint64_t rest = n;
+
+		for (int i = AXES - 1; i >= 0; i--) {
+			p.v[i] = axes[i].number[rest % (uint64_t)axes[i].n];
+			rest /= (uint64_t)axes[i].n;
+		}
+		if (p.v[DEPTH] > 32u << p.v[ORDER] << (p.v[QUEUES] > 1 ? 4 : 0) ||
+		    buffer_bytes(&p) > (960u << 12))
+			continue; /* more than the rings, or the pages a guest may grant, can hold */
+		if (one_group(k, &p))
+			return -1;
+	}
+	return 0;
+}
+
+static uint64_t most_guests(void)
+{
+	uint64_t most = 1;
+
+	for (int i = 0; i < axes[GUESTS].n; i++)
+		if (axes[GUESTS].number[i] > most)
+			most = axes[GUESTS].number[i];
+	return most;
+}
+
+static void help(void)
+{
+	puts("usage: xensplit-bench blk [OPTION...] [-- OPTION-OF-XENSPLITD...]\n"
+	     "Requests of guests through our frontend library to xensplitd, in a lab of its own, and peers beside\n"
+	     "them in the same rounds. Every option but the last ones is an axis: a list, and all combinations run.");
+	for (const struct axis *a = axes; a < axes + AXES; a++) {
+		char what[40];
+
+		if (a->words)
+			snprintf(what, sizeof(what), "%s", a->words);
+		else
+			snprintf(what, sizeof(what), "N,...");
+		printf("  --%s=%-*s %s (%s)\n", a->name, 17 - (int)strlen(a->name), what, a->help, a->list);
+	}
+	puts("  --peers=LIST       of qdisk,io_uring,nbdkit,qsd-nbd; none (all)\n"
+	     "  --no-pin           don't keep clients on processor 0 and servers on 1\n"
+	     "  --fifo             under SCHED_FIFO: for a machine that has other work (root)\n"
+	     "  --rounds=N         interleaved rounds (9)\n"
+	     "  --seconds=S        of each contestant in each round (0.2)\n"
+	     "  --out=FILE         JSON into a file;  --json: to standard output\n"
+	     "examples:\n"
+	     "  xensplit-bench blk\n"
+	     "  xensplit-bench blk --target=file --size=4k,64k --depth=32 --out=file.json\n"
+	     "  xensplit-bench blk --guests=1,4,16,64 --depth=4 --peers=none\n"
+	     "  xensplit-bench blk --queues=2 --order=2 --depth=128 -- --workers=2");
+}
+
+/* Axes by name; the rest by hand. Returns -1: go on; else the exit code. */
+static int read_options(struct blk *k, int argc, char **argv)
+{
+	static const char *const rest[] = { "peers", "rounds", "seconds", "out", "no-pin", "json", "quiet", "help",
+					    "fifo" };
+	struct option longs[AXES + 10] = { { 0 } };
+	uint64_t n[MAX_VALUES];
+	int opt;
+
+	for (int i = 0; i < AXES; i++)
+		longs[i] = (struct option){ axes[i].name, required_argument, NULL, 256 + i };
+	for (int i = 0; i < 9; i++)
+		longs[AXES + i] = (struct option){ rest[i], i < 4 ? required_argument : no_argument, NULL, 512 + i };
+	while ((opt = getopt_long(argc, argv, "hjq", longs, NULL)) != -1) {
+		if (opt >= 256 && opt < 256 + AXES)
+			axes[opt - 256].list = optarg;
+		else if (opt == 512)
+			k->peers = optarg;
+		else if (opt == 513 && values_of("rounds", optarg, 1, MAX_ROUNDS, n) == 1)
+			k->b->rounds = (int)n[0];
+		else if (opt == 514 && atof(optarg) > 0 && atof(optarg) <= 60)
+			k->b->seconds = atof(optarg);
+		else if (opt == 515)
+			k->b->out = optarg;
+		else if (opt == 516)
+			k->pin = false;
+		else if (opt == 517 || opt == 'j')
+			k->b->json_out = true;
+		else if (opt == 518 || opt == 'q')
+			k->b->quiet = true;
+		else if (opt == 519 || opt == 'h')
+			return help(), 0;
+		else if (opt == 520)
+			k->b->fifo = child_fifo = true;
+		else
+			return bench_usage("try xensplit-bench blk --help");
+	}
+	return read_axes() ? 2 : -1;
+}
+
+int mode_blk(struct bench *b, int argc, char **argv)
+{
+	static struct blk k;
+	struct sigaction sa = { .sa_handler = on_signal };
+	int rc;
+
+	k = (struct blk){ .b = b, .peers = "qdisk,io_uring,nbdkit,qsd-nbd", .pin = sysconf(_SC_NPROCESSORS_ONLN) > 1 };
+	b->rounds = 9;
+	b->seconds = 0.2;
+	rc = read_options(&k, argc, argv);
+	if (rc >= 0)
+		return rc;
+	sigaction(SIGINT, &sa, NULL);
+	sigaction(SIGTERM, &sa, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	k.rig.server_cpu = k.pin ? 1 : -1;
+	bench_start(b);
+	rc = rig_up(&k.rig, (unsigned int)most_guests(), argv + optind) || all_groups(&k) ? 1 : 0;
+	stop_racers(&k);
+	rig_down(&k.rig);
+	return bench_end(b) ? 1 : rc;
+}

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT */
+/* The lab of the disk benchmark: see rig.h. */
+#include "tools/bench/rig.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "common/lab/env.h"
+
+#define QEMU     "/usr/libexec/xen-qemu-system-i386"
+#define MAX_ARGS 48
+#define NAP_US   50000
+#define TRIES    200 /* of NAP_US */
+
+/* execvp takes char *const[] and changes nothing in it. */
+#define ARG(text) ((char *)(uintptr_t)(text))
+
+static int failed(struct rig *r, const char *what)
+{
+	FILE *f = fopen(r->log, "re");
+	char line[256];
+
+	fprintf(stderr, "xensplit-bench: %s failed\n", what);
+	if (!f)
+		return -1;
+	if (fseek(f, -800, SEEK_END) || !fgets(line, sizeof(line), f))
+		rewind(f);
+	while (fgets(line, sizeof(line), f))
+		fprintf(stderr, "    %s", line);
+	fclose(f);
+	return -1;
+}
+
+/* "xensplit lab run --dir LAB DOM -- ARGS..." into argv. */
+static char **in_domain(struct rig *r, const char *dom, char *const args[], char *argv[MAX_ARGS])
+{
+	const char *const head[] = { "xensplit", "lab", "run", "--dir", r->lab, dom, "--" };
+	int n = 0;
+
+	for (size_t i = 0; i < sizeof(head) / sizeof(head[0]); i++)
+		argv[n++] = ARG(head[i]);
+	for (int i = 0; args[i] && n < MAX_ARGS - 1; i++)
+		argv[n++] = args[i];
+	argv[n] = NULL;
+	return argv;
+}
+
+static int run_in(struct rig *r, const char *dom, char *const args[])
+{
+	char *argv[MAX_ARGS];
+
+	return child_run(in_domain(r, dom, args, argv), r->log);
+}
+
+static int start_daemon(struct rig *r, char *const extra[])
+{
+	char *args[MAX_ARGS] = { ARG("xensplitd"), ARG("--socket"), r->socket }, *argv[MAX_ARGS];
+
+	for (int i = 0; extra && extra[i] && i < 16; i++)
+		args[3 + i] = extra[i];
+	if (child_start(&r->daemon, in_domain(r, "0", args, argv), r->server_cpu, false, r->log))
+		return -1;
+	for (int i = 0; i < TRIES; i++) {
+		struct json_object *o = rig_counters(r);
+
+		if (o) {
+			json_object_put(o);
+			return 0;
+		}
+		usleep(NAP_US);
+	}
+	return failed(r, "xensplitd");
+}
+
+int rig_up(struct rig *r, unsigned int guests, char *const extra[])
+{
+	char labdir[4096], path[8192], number[16];
+	char *up[] = { ARG("xensplit"), ARG("lab"), ARG("up"), ARG("--dir"), r->lab, ARG("--guests"), number,
+		       ARG("--no-daemon"), NULL };
+
+	snprintf(r->dir, sizeof(r->dir), "/tmp/xensplit-bench.XXXXXX"); /* short: names of sockets are */
+	if (lab_env_dirs(labdir, r->bindir, sizeof(labdir)) || !mkdtemp(r->dir)) {
+		fprintf(stderr, "xensplit-bench: no lab: %s\n", strerror(errno));
+		r->dir[0] = 0;
+		return -1;
+	}
+	snprintf(path, sizeof(path), "%s:%s", r->bindir, getenv("PATH") ? getenv("PATH") : "/usr/bin:/bin");
+	setenv("PATH", path, 1);
+	snprintf(r->lab, sizeof(r->lab), "%s/lab", r->dir);
+	snprintf(r->log, sizeof(r->log), "%s/log", r->dir);
+	snprintf(r->file, sizeof(r->file), "%s/disk", r->dir);
+	snprintf(r->socket, sizeof(r->socket), "%s/lab/d.sock", r->dir);
+	snprintf(number, sizeof(number), "%u", guests);
+	mkdir(r->lab, 0755);
+	r->guests = guests;
+	r->is_up = true;
+	return child_run(up, r->log) ? failed(r, "xensplit lab up") : start_daemon(r, extra);
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+	(void)st, (void)type, (void)at;
+	return remove(path);
+}
+
+void rig_down(struct rig *r)
+{
+	char *down[] = { ARG("xensplit"), ARG("lab"), ARG("down"), ARG("--dir"), r->lab, NULL };
+
+	child_stop(&r->server);
+	child_stop(&r->qemu);
+	child_stop(&r->daemon);
+	if (r->is_up)
+		child_run(down, r->log);
+	if (r->dir[0])
+		nftw(r->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+int rig_file(struct rig *r)
+{
+	static char some[1 << 20];
+	int fd;
+
+	if (!access(r->file, F_OK))
+		return 0;
+	memset(some, 0xa5, sizeof(some));
+	fd = open(r->file, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+	for (unsigned int at = 0; fd >= 0 && at < RIG_DISK_BYTES; at += sizeof(some))
+		if (write(fd, some, sizeof(some)) != sizeof(some)) {
+			close(fd);
+			fd = -1;
+		}
+	if (fd < 0)
+		return fprintf(stderr, "xensplit-bench: %s: %s\n", r->file, strerror(errno)), -1;
+	fsync(fd); /* or it is written back while we measure */
+	return close(fd);
+}
+
+int rig_attach(struct rig *r, unsigned int guest, const char *vdev, const char *target)
+{
+	char spec[128], number[16];
+	char *args[] = { ARG("xensplit"), ARG("--socket"), r->socket, ARG("attach"), number, spec, ARG(vdev), NULL };
+
+	if (!strcmp(target, "file") && rig_file(r))
+		return -1;
+	if (!strcmp(target, "file"))
+		snprintf(spec, sizeof(spec), "file:%s", r->file);
+	else
+		snprintf(spec, sizeof(spec), "null:%uM", RIG_DISK_BYTES >> 20);
+	snprintf(number, sizeof(number), "%u", guest);
+	return run_in(r, "0", args) ? failed(r, "xensplit attach") : 0;
+}
+
+static int wait_for_state(struct rig *r, const char *path)
+{
+	char *args[] = { ARG("sh"), ARG("-c"), NULL, NULL };
+	char command[256];
+
+	snprintf(command, sizeof(command), "[ \"$(xenstore-read %s 2>/dev/null)\" = 2 ]", path);
+	args[2] = command;
+	for (int i = 0; i < TRIES; i++) {
+		if (!run_in(r, "0", args))
+			return 0;
+		usleep(NAP_US);
+	}
+	return -1;
+}
+
+int rig_qemu(struct rig *r)
+{
+	char null[128], file[160], *argv[MAX_ARGS];
+	char *args[] = {
+		ARG(QEMU), ARG("-machine"), ARG("xenpv"), ARG("-xen-attach"), ARG("-xen-domid"), ARG("1"),
+		ARG("-nographic"), ARG("-nodefaults"), ARG("-monitor"), ARG("none"), ARG("-name"), ARG("lab"),
+		ARG("-object"), ARG("iothread,id=io0"), ARG("-blockdev"), null, ARG("-blockdev"), file,
+		ARG("-device"), ARG("xen-disk,drive=n0,vdev=xvdc,iothread=io0"),
+		ARG("-device"), ARG("xen-disk,drive=f0,vdev=xvdd,iothread=io0"), NULL,
+	};
+
+	if (access(QEMU, X_OK) || rig_file(r))
+		return -1;
+	snprintf(null, sizeof(null), "null-co,node-name=n0,size=%u,read-zeroes=on", RIG_DISK_BYTES);
+	snprintf(file, sizeof(file), "file,node-name=f0,filename=%s", r->file);
+	if (child_start(&r->qemu, in_domain(r, "0", args, argv), r->server_cpu, false, r->log))
+		return -1;
+	return wait_for_state(r, "/local/domain/0/backend/qdisk/1/51744/state") ||
+			       wait_for_state(r, "/local/domain/0/backend/qdisk/1/51760/state") ?
+		       failed(r, "QEMU's Xen disk backend") :
+		       0;
+}
+
+const char *rig_serve(struct rig *r, char *const argv[], const char *sock)
+{
+	struct stat st;
+
+	unlink(sock);
+	if (child_start(&r->server, argv, r->server_cpu, false, r->log))
+		return "it can't be started";
+	for (int i = 0; i < TRIES / 4; i++) {
+		if (!stat(sock, &st))
+			return NULL;
+		usleep(NAP_US);
+	}
+	child_stop(&r->server);
+	return "it does not listen";
+}
+
+struct json_object *rig_counters(struct rig *r)
+{
+	static const char ask[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"daemon.status\"}\n";
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct json_object *o, *counters = NULL;
+	char answer[16384];
+	size_t have = 0;
+
+	snprintf(a.sun_path, sizeof(a.sun_path), "%s", r->socket);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&a, sizeof(a)) || write(fd, ask, sizeof(ask) - 1) < 0) {
+		if (fd >= 0)
+			close(fd);
+		return NULL;
+	}
+	while (have < sizeof(answer) - 1 && !memchr(answer, '\n', have)) {
+		ssize_t n = read(fd, answer + have, sizeof(answer) - 1 - have);
+
+		if (n <= 0)
+			break;
+		have += (size_t)n;
+	}
+	close(fd);
+	answer[have] = 0;
+	o = json_tokener_parse(answer);
+	if (o && json_object_object_get_ex(o, "result", &counters) &&
+	    json_object_object_get_ex(counters, "counters", &counters))
+		json_object_get(counters);
+	else
+		counters = NULL;
+	json_object_put(o);
+	return counters;
+}

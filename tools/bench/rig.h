@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/* A lab with our daemon in it, and the peers' servers, for the disk benchmark. */
+#ifndef XSP_BENCH_RIG_H
+#define XSP_BENCH_RIG_H
+
+#include "tools/bench/bench.h"
+#include "tools/bench/child.h"
+
+struct rig {
+	char dir[64];      /* ours alone; the lab is dir/lab */
+	char bindir[4096]; /* of our programs */
+	char lab[80], log[80], socket[96], file[80];
+	struct child daemon, qemu, server; /* server: of the group that runs, nbdkit or qsd */
+	int client_cpu, server_cpu;        /* -1: any */
+	unsigned int guests;
+	bool is_up;
+};
+
+#define RIG_DISK_BYTES (256u << 20) /* of each target */
+
+/**
+ * rig_up - a lab with @guests guests and the daemon in Dom0
+ * @extra: further arguments of the daemon, ended by NULL
+ *
+ * Prints what went wrong. Returns 0 or -1; rig_down in any case.
+ */
+int rig_up(struct rig *r, unsigned int guests, char *const extra[]);
+void rig_down(struct rig *r);
+
+/** rig_attach - our daemon's disk @vdev for a guest; "null" or "file" */
+int rig_attach(struct rig *r, unsigned int guest, const char *vdev, const char *target);
+
+/** rig_file - the file of the file target, written once, so that it is in the page cache; 0 or -1 */
+int rig_file(struct rig *r);
+
+/** rig_qemu - QEMU's Xen disk backend with xvdc (null) and xvdd (file) for guest 1; 0 or -1 */
+int rig_qemu(struct rig *r);
+
+/** rig_serve - start r->server; NULL when it listens at @sock, else why not (static) */
+const char *rig_serve(struct rig *r, char *const argv[], const char *sock);
+
+/** rig_counters - the daemon's counters as JSON, the caller puts it; NULL */
+struct json_object *rig_counters(struct rig *r);
+
+#endif
