@@ -14,7 +14,10 @@ xensplitd.src := backend/main.c backend/manager.c backend/domains.c backend/insp
 	backend/net/tx.c backend/net/rx.c \
 	backend/net/rate.c backend/port/port.c backend/port/tap.c backend/port/null.c \
 	backend/target/target.c backend/target/file.c backend/target/null.c \
-	backend/target/delay.c backend/target/error.c
+	backend/target/delay.c backend/target/error.c \
+	backend/target/nbd.c backend/target/nbd_set.c backend/target/nbd_conn.c \
+	backend/target/nbd_dial.c backend/target/nbd_spec.c \
+	backend/target/child.c
 xensplitd.deps := control common fsm ring
-xensplitd.pkgs := liburing xenstore xengnttab xenevtchn xencontrol xentoollog json-c inih
 xensplitd.src += backend/target/sectors.c
+xensplitd.pkgs := liburing libnbd xenstore xengnttab xenevtchn xencontrol xentoollog json-c inih

@@ -48,7 +48,7 @@ test_request.deps := ring
 test_request.pkgs := cmocka
 test_target.src := tests/unit/test_target.c $(filter backend/target/%,$(xensplitd.src))
 test_target.deps := common
-test_target.pkgs := liburing cmocka
+test_target.pkgs := liburing libnbd cmocka
 
 # A block backend that lies on demand; tests/lab/test-hostile-backend.sh runs it.
 programs += test-backend
@@ -135,3 +135,4 @@ units += test_sectors
 test_sectors.src := tests/unit/test_sectors.c backend/target/sectors.c
 test_sectors.deps := common
 test_sectors.pkgs := liburing cmocka
+test_target_faults.pkgs := liburing libnbd cmocka

@@ -286,6 +286,7 @@ static void go(struct job *j)
 	}
 	j->io.iov = p->iov;
 	j->io.niov = p->niov;
+	j->io.bounce = p->bounce;
 	j->io.offset = p->offset;
 	j->io.len = p->len;
 	j->io.op = p->op;

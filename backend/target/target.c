@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/suggest.h"
+
 static const struct xsp_target_ops *const targets[] = {
 	&xsp_target_file,
 	&xsp_target_null,
@@ -15,13 +17,24 @@ static const struct xsp_target_ops *const targets[] = {
 	&xsp_target_error,
 	&xsp_target_sectors,
 	&xsp_target_e512,
+	&xsp_target_nbd,
+	&xsp_target_nbd_unix,
 };
 #define N_TARGETS (sizeof(targets) / sizeof(targets[0]))
 
 static int unknown_scheme(const char *spec, int len, char *why, size_t why_len)
 {
-	int n = snprintf(why, why_len, "unknown target '%.*s'; known:", len, spec);
+	struct xsp_suggest near;
+	char word[41];
+	int n;
 
+	snprintf(word, sizeof(word), "%.*s", len, spec);
+	near = xsp_suggest_start(word);
+	for (size_t i = 0; i < N_TARGETS; i++)
+		xsp_suggest_try(&near, targets[i]->name);
+	n = snprintf(why, why_len, "unknown target '%s'%s%s%s; known:", word,
+		     near.best ? ", did you mean '" : "", near.best ? near.best : "",
+		     near.best ? "'?" : "");
 	for (size_t i = 0; i < N_TARGETS && n > 0 && (size_t)n < why_len; i++)
 		n += snprintf(why + n, why_len - (size_t)n, "%s %s", i ? "," : "",
 			      targets[i]->usage);
@@ -88,22 +101,59 @@ bool xsp_target_opt(const char *opts, const char *name, char *buf, size_t len)
 	return false;
 }
 
+/* The word of a comma separated list that was meant by a mistyped one: in buf; "" when none is near. */
+static void nearest(const char *word, const char *known, char *buf, size_t len)
+{
+	struct xsp_suggest near = xsp_suggest_start(word);
+	char words[16][32];
+	unsigned int n = 0;
+
+	for (const char *p = known; *p && n < 16; n++) {
+		size_t w = strcspn(p, ",");
+
+		snprintf(words[n], sizeof(words[n]), "%.*s", (int)w, p);
+		xsp_suggest_try(&near, words[n]);
+		p += w + (p[w] == ',');
+	}
+	snprintf(buf, len, "%s", near.best ? near.best : "");
+}
+
 int xsp_target_check_opts(const char *scheme, const char *opts, const char *known, char *why,
 			  size_t why_len)
 {
-	char word[64], ignored[64];
+	char word[64], ignored[64], meant[32];
 
 	for (const char *p = opts; *p;) {
 		size_t len = strcspn(p, ",");
 
 		snprintf(word, sizeof(word), "%.*s", (int)strcspn(p, ",="), p);
 		if (!xsp_target_opt(known, word, ignored, sizeof(ignored))) {
-			snprintf(why, why_len, "target '%s' has no option '%s'; it has: %s", scheme,
-				 word, *known ? known : "none");
+			nearest(word, known, meant, sizeof(meant));
+			snprintf(why, why_len, "target '%s' has no option '%s'%s%s%s; it has: %s",
+				 scheme, word, *meant ? ", did you mean '" : "", meant,
+				 *meant ? "'?" : "", *known ? known : "none");
 			return -EINVAL;
 		}
 		p += len + (p[len] == ',');
 	}
+	return 0;
+}
+
+int xsp_target_number(const char *scheme, const char *opts, const char *name, unsigned long least,
+		      unsigned long most, unsigned long *ret, char *why, size_t why_len)
+{
+	unsigned long n;
+	char v[32], *end;
+
+	if (!xsp_target_opt(opts, name, v, sizeof(v)))
+		return 0;
+	n = strtoul(v, &end, 10);
+	if (*v < '0' || *v > '9' || *end || n < least || n > most) {
+		snprintf(why, why_len, "%s: %s is a number from %lu to %lu, not '%s'", scheme, name,
+			 least, most, v);
+		return -EINVAL;
+	}
+	*ret = n;
 	return 0;
 }
 

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/uio.h>
 
 #include "backend/worker.h"
@@ -33,7 +34,8 @@ struct xsp_io {
 	void (*done)(struct xsp_io *io, int err); /* through xsp_io_done only */
 	void *queue;
 	uint16_t slot;
-	bool sync_before, sync_after; /* flushes around this write, still to do */
+	bool sync_before, sync_after; /* flushes around this write, still to do: a target that makes a
+				       * write durable by itself clears sync_after */
 	uint8_t *bounce;          /* its buffer, its iovecs and, for mapped pages, their extents: */
 	struct iovec *iovs;       /* its own for a direct request, its area's for an indirect one */
 	uint16_t *extents;
@@ -42,6 +44,7 @@ struct xsp_io {
 	uint16_t own_extents[XSP_BLK_SEGS];
 	struct xsp_io *next;      /* free list, or a wrapper's own list while it holds the request */
 	uint64_t scratch[3];      /* the wrapper's or target's, for the time it holds the request */
+	struct xsp_mail mail;     /* likewise: the way from thread to thread */
 };
 
 /**
@@ -53,6 +56,38 @@ struct xsp_io {
 static inline void xsp_io_done(struct xsp_io *io, int err)
 {
 	io->done(io, err);
+}
+
+/**
+ * xsp_io_flat - one piece of memory as large as the data, for targets that know no iovecs
+ *
+ * The data itself when it lies in one piece, else the request's own buffer: xsp_io_gather puts a
+ * write's data there, xsp_io_scatter brings a read's data to where it belongs. Only before the
+ * target advances iov.
+ */
+static inline uint8_t *xsp_io_flat(const struct xsp_io *io)
+{
+	return io->niov == 1 ? io->iov->iov_base : io->bounce;
+}
+
+static inline uint8_t *xsp_io_gather(const struct xsp_io *io)
+{
+	uint8_t *at = xsp_io_flat(io);
+
+	/* What was not mapped lies in the buffer already, and where it has to. */
+	for (unsigned int i = 0; i < io->niov; at += io->iov[i++].iov_len)
+		if (io->iov[i].iov_base != at)
+			memcpy(at, io->iov[i].iov_base, io->iov[i].iov_len);
+	return xsp_io_flat(io);
+}
+
+static inline void xsp_io_scatter(const struct xsp_io *io)
+{
+	const uint8_t *at = xsp_io_flat(io);
+
+	for (unsigned int i = 0; i < io->niov; at += io->iov[i++].iov_len)
+		if (io->iov[i].iov_base != at)
+			memcpy(io->iov[i].iov_base, at, io->iov[i].iov_len);
 }
 
 /* What the opener wants; a target that can't have it fails to open and says why. */
@@ -124,11 +159,19 @@ bool xsp_target_opt(const char *opts, const char *name, char *buf, size_t len);
 int xsp_target_check_opts(const char *scheme, const char *opts, const char *known, char *why,
 			  size_t why_len);
 
+/**
+ * xsp_target_number - the number that option name gives, in least .. most; *ret stays without it
+ *
+ * Returns 0, or -EINVAL with a sentence in why.
+ */
+int xsp_target_number(const char *scheme, const char *opts, const char *name, unsigned long least,
+		      unsigned long most, unsigned long *ret, char *why, size_t why_len);
+
 /** xsp_parse_size - "4096", "64K", "10M", "1G", "2T" to bytes; 0 or -EINVAL, -ERANGE */
 int xsp_parse_size(const char *text, uint64_t *ret_bytes);
 
 extern const struct xsp_target_ops xsp_target_file, xsp_target_null, xsp_target_delay,
-	xsp_target_error;
+	xsp_target_error, xsp_target_nbd, xsp_target_nbd_unix;
 extern const struct xsp_target_ops xsp_target_sectors, xsp_target_e512;
 
 #endif

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Any text as a target's spec: it opens something sound or says in one sentence why not. No file of
- * this machine is opened: file.c is built with open renamed to fuzz_open.
+ * this machine is opened: file.c is built with open renamed to fuzz_open. No server is asked: nbd: is
+ * read up to where it would be.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "backend/target/nbd_spec.h"
 #include "backend/target/target.h"
 #include "tests/fuzz/input.h"
 
@@ -37,6 +40,40 @@ struct io_uring_sqe *xsp_worker_sqe(struct xsp_worker *w, struct xsp_cb *cb)
 	(void)cb;
 	__builtin_trap(); /* nothing is submitted here */
 }
+
+static int read_nbd(const char *scheme, const char *opts, const char *rest, char *why, size_t why_len)
+{
+	struct xsp_nbd_spec s;
+	int err = xsp_nbd_parse(scheme, opts, rest, &s, why, why_len);
+
+	if (err)
+		return err;
+	HOLDS((*s.path == '/') != (*s.host != '\0'));
+	HOLDS(memchr(s.path, 0, sizeof(s.path)) && memchr(s.host, 0, sizeof(s.host)));
+	HOLDS(memchr(s.name, 0, sizeof(s.name)) && memchr(s.export, 0, sizeof(s.export)));
+	HOLDS(s.conns >= 1 && s.conns <= XSP_NBD_CONNS);
+	snprintf(why, why_len, "no server is asked here");
+	return -ENOENT;
+}
+
+static int nbd_open(const char *opts, const char *rest, const struct xsp_target_wish *wish,
+		    struct xsp_target **ret, char *why, size_t why_len)
+{
+	(void)wish;
+	(void)ret;
+	return read_nbd("nbd", opts, rest, why, why_len);
+}
+
+static int nbd_unix_open(const char *opts, const char *rest, const struct xsp_target_wish *wish,
+			 struct xsp_target **ret, char *why, size_t why_len)
+{
+	(void)wish;
+	(void)ret;
+	return read_nbd("nbd+unix", opts, rest, why, why_len);
+}
+
+const struct xsp_target_ops xsp_target_nbd = { .name = "nbd", .usage = "", .open = nbd_open };
+const struct xsp_target_ops xsp_target_nbd_unix = { .name = "nbd+unix", .usage = "", .open = nbd_unix_open };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

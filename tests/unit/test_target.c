@@ -5,10 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "backend/target/nbd_spec.h"
 #include "backend/target/target.h"
 
 /* The worker's side of a target, which these tests do not drive. */
@@ -17,6 +19,14 @@ struct io_uring_sqe *xsp_worker_sqe(struct xsp_worker *w, struct xsp_cb *cb)
 	(void)w;
 	(void)cb;
 	abort();
+}
+
+uint64_t xsp_now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
 static char image[] = "/tmp/xsp-target-XXXXXX";
@@ -76,6 +86,63 @@ static void refusals(void **state)
 	refuses("error,op=wirte:null:1M", "'wirte'");
 	refuses("error,every=0:null:1M", "at least 1");
 	refuses("delay,ms=5:bogus:1", "known:");
+	refuses("nul:1G", "did you mean 'null'?");
+	refuses("file,dircet:/x", "did you mean 'direct'?");
+}
+
+static void nbd_parses(const char *scheme, const char *rest, const char *path, const char *host,
+		       const char *port, const char *export)
+{
+	struct xsp_nbd_spec s;
+
+	*why = '\0';
+	if (xsp_nbd_parse(scheme, "", rest, &s, why, sizeof(why)))
+		fail_msg("%s:%s is refused: %s", scheme, rest, why);
+	assert_string_equal(s.path, path);
+	assert_string_equal(s.host, host);
+	assert_string_equal(s.port, port);
+	assert_string_equal(s.export, export);
+}
+
+static void nbd_specs(void **state)
+{
+	struct xsp_nbd_spec s;
+	char longer[200];
+
+	(void)state;
+	nbd_parses("nbd", "unix:/run/a", "/run/a", "", "", "");
+	nbd_parses("nbd", "unix:/run/a:b:c", "/run/a", "", "", "b:c");
+	nbd_parses("nbd", "unix:/run/a:exportname=e", "/run/a", "", "", "e");
+	nbd_parses("nbd+unix", "///?socket=/run/a", "/run/a", "", "", "");
+	nbd_parses("nbd+unix", "///e%20x?socket=/run/%61", "/run/a", "", "", "e x");
+	nbd_parses("nbd", "nbd+unix:///e?socket=/run/a", "/run/a", "", "", "e");
+	nbd_parses("nbd", "//host", "", "host", "10809", "");
+	nbd_parses("nbd", "//host:1234/a/b", "", "host", "1234", "a/b");
+	nbd_parses("nbd", "nbd://[fe80::1]:5/x", "", "fe80::1", "5", "x");
+	nbd_parses("nbd", "//[::1]", "", "::1", "10809", "");
+	refuses("nbd:", "where is the server?");
+	refuses("nbd:unix:a", "absolute path");
+	refuses("nbd://", "host or port");
+	refuses("nbd://h:x", "host or port");
+	refuses("nbd://h:", "host or port");
+	refuses("nbd://[::1", "host or port");
+	refuses("nbd://h/%0", "badly encoded");
+	refuses("nbd://h/%00", "badly encoded");
+	refuses("nbd://h/x?tls=1", "a host takes no");
+	refuses("nbd:nbds://h/", "TLS");
+	refuses("nbd+unix:///x", "path of the socket");
+	refuses("nbd+unix://h/x?socket=/a", "no host");
+	refuses("nbd,conns=9:unix:/a", "conns is a number from 1 to 8, not '9'");
+	refuses("nbd,con=2:unix:/a", "has no option 'con'");
+	refuses("nbd,timeout=soon:unix:/a", "timeout is a number");
+	refuses("nbd:unix:/no/such/socket", "is the server running?");
+	memset(longer, 'a', sizeof(longer));
+	memcpy(longer, "unix:/", 6);
+	longer[sizeof(longer) - 1] = '\0';
+	assert_int_equal(xsp_nbd_parse("nbd", "", longer, &s, why, sizeof(why)), -EINVAL);
+	assert_int_equal(xsp_nbd_parse("nbd", "conns=8,timeout=3,give-up=4,fua", "unix:/a", &s, why,
+				       sizeof(why)), 0);
+	assert_true(s.conns == 8 && s.timeout_s == 3 && s.give_up_s == 4 && s.fua);
 }
 
 static void locks(void **state)
@@ -129,7 +196,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(specs), cmocka_unit_test(refusals),
-		cmocka_unit_test(locks), cmocka_unit_test(sizes),
+		cmocka_unit_test(nbd_specs), cmocka_unit_test(locks), cmocka_unit_test(sizes),
 	};
 
 	return cmocka_run_group_tests(tests, make_image, remove_image);
