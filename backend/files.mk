@@ -17,7 +17,7 @@ xensplitd.src := backend/main.c backend/manager.c backend/domains.c backend/insp
 	backend/target/delay.c backend/target/error.c \
 	backend/target/nbd.c backend/target/nbd_set.c backend/target/nbd_conn.c \
 	backend/target/nbd_dial.c backend/target/nbd_spec.c \
-	backend/target/child.c
+	backend/target/image.c backend/target/child.c
 xensplitd.deps := control common fsm ring
 xensplitd.src += backend/target/sectors.c
 xensplitd.pkgs := liburing libnbd xenstore xengnttab xenevtchn xencontrol xentoollog json-c inih

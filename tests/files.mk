@@ -95,7 +95,7 @@ test_pages.pkgs := cmocka
 units += test_target_faults
 test_target_faults.src := tests/unit/test_target_faults.c $(filter backend/target/%,$(xensplitd.src))
 test_target_faults.deps := common
-test_target_faults.pkgs := liburing cmocka
+test_target_faults.pkgs := liburing libnbd cmocka
 
 units += test_netwire
 test_netwire.src := tests/unit/test_netwire.c
@@ -135,4 +135,3 @@ units += test_sectors
 test_sectors.src := tests/unit/test_sectors.c backend/target/sectors.c
 test_sectors.deps := common
 test_sectors.pkgs := liburing cmocka
-test_target_faults.pkgs := liburing libnbd cmocka

@@ -19,6 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "backend/target/image.h"
 #include "backend/target/target.h"
 #include "common/log.h"
 
@@ -115,13 +116,15 @@ static int file_open(const char *opts, const char *rest, const struct xsp_target
 		     struct xsp_target **ret, char *why, size_t why_len)
 {
 	struct file_target *f;
+	char v[8], format[16];
 	bool direct;
-	char v[8];
 	int err;
 
-	err = xsp_target_check_opts("file", opts, "direct,buffered", why, why_len);
+	err = xsp_target_check_opts("file", opts, "direct,buffered,format,writethrough", why, why_len);
 	if (err)
 		return err;
+	if (xsp_target_opt(opts, "format", format, sizeof(format)) && strcmp(format, "raw"))
+		return xsp_image_open(format, opts, rest, wish, ret, why, why_len);
 	direct = wish->direct;
 	if (xsp_target_opt(opts, "direct", v, sizeof(v)))
 		direct = true;
@@ -277,7 +280,7 @@ static void file_submit(struct xsp_target *t, struct xsp_io *io)
 
 const struct xsp_target_ops xsp_target_file = {
 	.name = "file",
-	.usage = "file[,direct|,buffered]:PATH",
+	.usage = "file[,direct|,buffered][,format=raw|qcow2|...]:PATH",
 	.open = file_open,
 	.close = file_close,
 	.submit = file_submit,

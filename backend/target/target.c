@@ -19,6 +19,11 @@ static const struct xsp_target_ops *const targets[] = {
 	&xsp_target_e512,
 	&xsp_target_nbd,
 	&xsp_target_nbd_unix,
+	&xsp_target_qcow2,
+	&xsp_target_vmdk,
+	&xsp_target_vhdx,
+	&xsp_target_vpc,
+	&xsp_target_qed,
 };
 #define N_TARGETS (sizeof(targets) / sizeof(targets[0]))
 

@@ -171,7 +171,8 @@ int xsp_target_number(const char *scheme, const char *opts, const char *name, un
 int xsp_parse_size(const char *text, uint64_t *ret_bytes);
 
 extern const struct xsp_target_ops xsp_target_file, xsp_target_null, xsp_target_delay,
-	xsp_target_error, xsp_target_nbd, xsp_target_nbd_unix;
+	xsp_target_error, xsp_target_nbd, xsp_target_nbd_unix, xsp_target_qcow2, xsp_target_vmdk,
+	xsp_target_vhdx, xsp_target_vpc, xsp_target_qed;
 extern const struct xsp_target_ops xsp_target_sectors, xsp_target_e512;
 
 #endif

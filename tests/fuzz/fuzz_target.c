@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Any text as a target's spec: it opens something sound or says in one sentence why not. No file of
- * this machine is opened: file.c is built with open renamed to fuzz_open. No server is asked: nbd: is
- * read up to where it would be.
+ * this machine is opened: file.c is built with open renamed to fuzz_open. No server is asked: nbd: and
+ * the image formats are read up to where they would be.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "backend/target/image.h"
 #include "backend/target/nbd_spec.h"
 #include "backend/target/target.h"
 #include "tests/fuzz/input.h"
@@ -72,8 +73,32 @@ static int nbd_unix_open(const char *opts, const char *rest, const struct xsp_ta
 	return read_nbd("nbd+unix", opts, rest, why, why_len);
 }
 
+int xsp_image_open(const char *format, const char *opts, const char *path,
+		   const struct xsp_target_wish *wish, struct xsp_target **ret, char *why,
+		   size_t why_len)
+{
+	(void)format;
+	(void)opts;
+	(void)path;
+	(void)wish;
+	(void)ret;
+	snprintf(why, why_len, "no image is opened here");
+	return -ENOENT;
+}
+
+static int format_open(const char *opts, const char *rest, const struct xsp_target_wish *wish,
+		       struct xsp_target **ret, char *why, size_t why_len)
+{
+	return xsp_image_open("", opts, rest, wish, ret, why, why_len);
+}
+
 const struct xsp_target_ops xsp_target_nbd = { .name = "nbd", .usage = "", .open = nbd_open };
 const struct xsp_target_ops xsp_target_nbd_unix = { .name = "nbd+unix", .usage = "", .open = nbd_unix_open };
+const struct xsp_target_ops xsp_target_qcow2 = { .name = "qcow2", .usage = "", .open = format_open };
+const struct xsp_target_ops xsp_target_vmdk = { .name = "vmdk", .usage = "", .open = format_open };
+const struct xsp_target_ops xsp_target_vhdx = { .name = "vhdx", .usage = "", .open = format_open };
+const struct xsp_target_ops xsp_target_vpc = { .name = "vpc", .usage = "", .open = format_open };
+const struct xsp_target_ops xsp_target_qed = { .name = "qed", .usage = "", .open = format_open };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

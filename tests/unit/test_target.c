@@ -88,6 +88,10 @@ static void refusals(void **state)
 	refuses("delay,ms=5:bogus:1", "known:");
 	refuses("nul:1G", "did you mean 'null'?");
 	refuses("file,dircet:/x", "did you mean 'direct'?");
+	refuses("file,format=qcow3:/x", "known are raw, qcow2");
+	refuses("qcow2:relative", "absolute");
+	refuses("qcow2:/no/such/image", "No such file");
+	refuses("qcow2,fua:/x", "it has: direct,buffered,writethrough");
 }
 
 static void nbd_parses(const char *scheme, const char *rest, const char *path, const char *host,
