@@ -23,7 +23,7 @@
 #define LINE_SIZE 190 /* libinih's buffer is 200 bytes */
 
 /* What a setting's value may be; each kind has one parser and one printer. */
-enum kind { KIND_PATH, KIND_SOCKET, KIND_GROUP, KIND_NUMBER, KIND_BOOL, KIND_LEVEL };
+enum kind { KIND_PATH, KIND_SOCKET, KIND_GROUP, KIND_NUMBER, KIND_BOOL, KIND_LEVEL, KIND_POLLING };
 
 struct setting {
 	const char *name; /* --name and the key in the file */
@@ -45,6 +45,12 @@ static const struct setting settings[] = {
 	 "write the process id there (none)"},
 	{"workers", 'w', KIND_NUMBER, AT(workers), 1, 64, "N",
 	 "data threads, 1 to 64 (online CPUs, at most 4)"},
+	{"polling", 0, KIND_POLLING, AT(polling.mode), 0, 0, "MODE",
+	 "how workers wait: event, adaptive, always; auto: adaptive with more CPUs than workers + 1"},
+	{"polling-duration", 0, KIND_NUMBER, AT(polling.duration_us), 1, XSP_POLL_MAX_US, "US",
+	 "adaptive: look at the rings for so long after the last work (50)"},
+	{"polling-idle", 0, KIND_NUMBER, AT(polling.idle_percent), 0, 100, "PERCENT",
+	 "adaptive: don't, while more than this share of the time is idle (90)"},
 	{"bounce-mib", 0, KIND_NUMBER, AT(bounce_mib), 1, 4096, "N",
 	 "memory of each worker for data on its way, in MiB (32)"},
 	{"drain-seconds", 0, KIND_NUMBER, AT(drain_seconds), 0, 3600, "N",
@@ -150,6 +156,19 @@ static int set_level(enum xsp_log_level *to, const char *value, char *err)
 		     near.best ? "?)" : "");
 }
 
+static int set_polling(uint32_t *to, const char *value, char *err)
+{
+	struct xsp_suggest near = xsp_suggest_start(value);
+
+	if (!xsp_polling_parse(value, to))
+		return 0;
+	for (uint32_t i = 0; i < XSP_POLL_MODES; i++)
+		xsp_suggest_try(&near, xsp_polling_name(i));
+	return wrong(err, "'%s' is not a mode: auto, event, adaptive or always%s%s%s", value,
+		     near.best ? " (did you mean " : "", near.best ? near.best : "",
+		     near.best ? "?)" : "");
+}
+
 static int set(struct xsp_config *c, const struct setting *s, const char *value, char *err)
 {
 	void *at = (char *)c + s->offset;
@@ -168,6 +187,8 @@ static int set(struct xsp_config *c, const struct setting *s, const char *value,
 		return set_bool(at, value, err);
 	case KIND_LEVEL:
 		return set_level(at, value, err);
+	case KIND_POLLING:
+		return set_polling(at, value, err);
 	}
 	return -EINVAL;
 }
@@ -195,6 +216,9 @@ static void show(const struct xsp_config *c, const struct setting *s)
 	case KIND_LEVEL:
 		printf("%s = %s\n", s->name, level_words[*(const enum xsp_log_level *)at]);
 		break;
+	case KIND_POLLING:
+		printf("%s = %s\n", s->name, xsp_polling_name(*(const uint32_t *)at));
+		break;
 	}
 }
 
@@ -209,6 +233,7 @@ static int defaults(struct xsp_config *c)
 			   : cpus > 4 ? 4
 				      : (unsigned int)cpus,
 		.bounce_mib = 32,
+		.polling = { XSP_POLL_AUTO, 50, 90 },
 		.persistent = true,
 		.max_indirect = 256,
 		.drain_seconds = 30,

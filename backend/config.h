@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "backend/polling.h"
 #include "common/log.h"
 
 #define XSP_DEFAULT_CONFIG "/etc/xen/xensplitd.conf"
@@ -24,6 +25,7 @@ struct xsp_config {
 	unsigned int max_indirect;  /* 0..256 segments; 0: indirect requests are not offered */
 	unsigned int bounce_mib;    /* 1..4096: bounce memory of one worker, MiB */
 	unsigned int drain_seconds; /* 0..3600: how long SIGTERM waits for requests in flight */
+	struct xsp_polling polling; /* how workers wait for requests; AUTO possible */
 	enum xsp_log_level log_level;
 	bool timestamps; /* local time in front of each log line */
 	bool persistent; /* keep pages mapped for guests that reuse their grants */

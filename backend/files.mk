@@ -1,11 +1,11 @@
 # The control plane: settings and the control socket.
 archives += control
-control.src := backend/config.c backend/control.c backend/rpc.c backend/methods.c
+control.src := backend/config.c backend/polling.c backend/control.c backend/rpc.c backend/methods.c backend/methods_worker.c
 control.pkgs := json-c inih
 
 # The daemon.
 programs += xensplitd
-xensplitd.src := backend/main.c backend/manager.c backend/domains.c backend/inspect.c \
+xensplitd.src := backend/main.c backend/steer.c backend/manager.c backend/domains.c backend/inspect.c \
 	backend/device.c backend/device_keys.c backend/front_keys.c backend/vbd.c backend/vbd_keys.c \
 	backend/vif.c backend/vif_keys.c \
 	backend/worker.c backend/queue.c backend/blk/queue.c backend/blk/queue_life.c \

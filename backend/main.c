@@ -27,12 +27,17 @@ static int block_signals(void)
 
 static int start_workers(struct xsp_daemon *d)
 {
+	struct xsp_polling polling = d->config->polling;
+
+	if (polling.mode == XSP_POLL_AUTO)
+		polling.mode = xsp_polling_choose(d->config->workers);
 	d->n_workers = d->config->workers;
 	d->workers = calloc(d->n_workers, sizeof(*d->workers));
 	if (!d->workers)
 		return -ENOMEM;
 	for (unsigned int i = 0; i < d->n_workers; i++) {
-		int err = xsp_worker_start(&d->workers[i], i, (size_t)d->config->bounce_mib << 20);
+		int err = xsp_worker_start(&d->workers[i], i, (size_t)d->config->bounce_mib << 20,
+					   &polling);
 
 		if (err)
 			return err;

@@ -26,6 +26,14 @@ struct xsp_methods {
 /* Ended by a NULL name; ctx is a struct xsp_methods. */
 extern const struct xsp_rpc_method xsp_methods_table[];
 
+/* methods_worker.c */
+int xsp_methods_worker_list(void *ctx, struct json_object *params, struct json_object **ret,
+			    struct xsp_rpc_error *e);
+int xsp_methods_worker_set(void *ctx, struct json_object *params, struct json_object **ret,
+			   struct xsp_rpc_error *e);
+int xsp_methods_worker_move(void *ctx, struct json_object *params, struct json_object **ret,
+			    struct xsp_rpc_error *e);
+
 /** xsp_monotonic_ns - CLOCK_MONOTONIC now */
 uint64_t xsp_monotonic_ns(void);
 

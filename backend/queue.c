@@ -214,6 +214,24 @@ void xsp_queue_event(struct xsp_port *p)
 	xsp_queue_set_ready(q);
 }
 
+static void break_index(struct xsp_queue *q)
+{
+	xsp_queue_break(q, "the ring's request index is out of bounds");
+}
+
+bool xsp_queue_look(struct xsp_queue *q)
+{
+	int n = q->ops->pending(q);
+
+	if (!n && !q->is_ready)
+		return false;
+	if (n < 0)
+		break_index(q);
+	else
+		xsp_queue_set_ready(q);
+	return true;
+}
+
 void xsp_queue_arm(struct xsp_queue *q)
 {
 	int n;
@@ -222,7 +240,7 @@ void xsp_queue_arm(struct xsp_queue *q)
 		return;
 	n = q->ops->sleep(q);
 	if (n < 0) {
-		xsp_queue_break(q, "the ring's request index is out of bounds");
+		break_index(q);
 	} else if (n > 0) {
 		xsp_queue_set_ready(q);
 	} else if (q->idle_wakes > IDLE_WAKES) {
@@ -231,6 +249,9 @@ void xsp_queue_arm(struct xsp_queue *q)
 		for (uint32_t i = 0; i < q->n_ports; i++)
 			if (q->port[i].masked)
 				unmask(&q->port[i]);
+		/* A worker that polls is about to sleep: what came meanwhile need not wait for its event. */
+		if (q->worker->poller.set.mode != XSP_POLL_EVENT && q->ops->pending(q) > 0)
+			xsp_queue_set_ready(q);
 	}
 }
 

@@ -124,6 +124,9 @@ void xsp_queue_stop(struct xsp_queue *q);
 /** xsp_queue_arm - ask for an event, look once more, unmask the ports */
 void xsp_queue_arm(struct xsp_queue *q);
 
+/** xsp_queue_look - the worker polls: true when the queue is not idle any more */
+bool xsp_queue_look(struct xsp_queue *q);
+
 /** xsp_queue_event - a port has fired */
 void xsp_queue_event(struct xsp_port *p);
 

@@ -31,6 +31,7 @@ enum xsp_rpc_code {
 	XSP_RPC_TIMEOUT = -32004,
 	XSP_RPC_TOO_LARGE = -32005, /* request or answer */
 	XSP_RPC_BUSY = -32006,      /* too many clients */
+	XSP_RPC_AGAIN = -32007,     /* the device does something else just now */
 };
 
 struct xsp_rpc_error {
@@ -52,7 +53,7 @@ struct xsp_rpc_param {
 struct xsp_rpc_method {
 	const char *name; /* noun.verb; NULL ends the table */
 	const char *summary;
-	struct xsp_rpc_param params[4];
+	struct xsp_rpc_param params[8];
 	/*
 	 * @params: an object that holds only known parameters of the right types; the caller's
 	 * Returns 0 and a new reference in *ret, or -1 with *e filled.

@@ -209,9 +209,12 @@ static void visit_ready(struct xsp_worker *w)
 	struct xsp_queue *q, *last = TAILQ_LAST(&w->ready, xsp_queue_list);
 
 	while ((q = TAILQ_FIRST(&w->ready))) {
+		uint64_t visits = q->stats->visits;
+
 		TAILQ_REMOVE(&w->ready, q, ready_link);
 		q->is_ready = false;
 		q->ops->visit(q); /* may go back to the tail: the next turn's */
+		w->poller.worked |= q->stats->visits != visits;
 		if (q == last)
 			break;
 	}
@@ -224,6 +227,7 @@ static void finish_done(struct xsp_worker *w)
 	if (TAILQ_EMPTY(&w->finishing))
 		return;
 	w->now_ns = xsp_now_ns();
+	w->poller.worked = true;
 	while ((q = TAILQ_FIRST(&w->finishing))) {
 		TAILQ_REMOVE(&w->finishing, q, finishing_link);
 		q->is_finishing = false;
@@ -240,6 +244,29 @@ static void arm_idle(struct xsp_worker *w)
 		q->is_arming = false;
 		xsp_queue_arm(q);
 	}
+}
+
+/* The rings of those queues once more, without asking for events. */
+static void look_at_idle(struct xsp_worker *w)
+{
+	struct xsp_queue *q, *next;
+
+	for (q = TAILQ_FIRST(&w->arming); q; q = next) {
+		next = TAILQ_NEXT(q, arming_link);
+		if (!xsp_queue_look(q))
+			continue;
+		TAILQ_REMOVE(&w->arming, q, arming_link);
+		q->is_arming = false;
+	}
+}
+
+static void arm_or_look(struct xsp_worker *w)
+{
+	/* The clock is read only where it matters. */
+	if (w->poller.set.mode != XSP_POLL_EVENT && xsp_poller_spins(&w->poller, xsp_now_ns()))
+		look_at_idle(w);
+	else
+		arm_idle(w);
 }
 
 static void complete(struct xsp_worker *w)
@@ -265,10 +292,12 @@ static void enter(struct xsp_worker *w)
 {
 	struct io_uring *u = &w->uring;
 
-	if (TAILQ_EMPTY(&w->ready) && TAILQ_EMPTY(&w->arming))
+	if (TAILQ_EMPTY(&w->ready) && TAILQ_EMPTY(&w->arming)) {
 		io_uring_submit_and_wait(u, 1);
-	else if (io_uring_sq_ready(u) || (xsp_load(u->sq.kflags) & IORING_SQ_TASKRUN))
+		xsp_poller_turn(&w->poller, xsp_now_ns());
+	} else if (io_uring_sq_ready(u) || (xsp_load(u->sq.kflags) & IORING_SQ_TASKRUN)) {
 		io_uring_submit_and_get_events(u);
+	}
 }
 
 /* --- start and stop ---------------------------------------------------------------------------- */
@@ -301,6 +330,7 @@ static void *worker_main(void *arg)
 {
 	struct xsp_worker *w = arg;
 
+	w->tid = gettid();
 	w->start_err = make_uring(w); /* here: a ring's one issuer is the thread that makes it */
 	sem_post(&w->started);
 	if (w->start_err)
@@ -309,13 +339,14 @@ static void *worker_main(void *arg)
 	poll_box(w);
 	while (!w->leaving) {
 		w->now_ns = xsp_now_ns();
+		xsp_poller_turn(&w->poller, w->now_ns);
 		visit_ready(w);
 		finish_done(w); /* targets that answer at once */
 		enter(w);
 		complete(w);
 		finish_done(w);
 		/* Last: what came while we worked is found without an event. */
-		arm_idle(w);
+		arm_or_look(w);
 	}
 	return NULL;
 }
@@ -359,12 +390,14 @@ static void release(struct xsp_worker *w)
 	free(w->by_port);
 }
 
-int xsp_worker_start(struct xsp_worker *w, unsigned int index, size_t bounce_bytes)
+int xsp_worker_start(struct xsp_worker *w, unsigned int index, size_t bounce_bytes,
+		     const struct xsp_polling *polling)
 {
 	int err;
 
 	memset(w, 0, sizeof(*w));
 	w->index = index;
+	xsp_poller_set(&w->poller, polling);
 	w->evtchn_cb.fn = evtchn_ready;
 	w->box_cb.fn = box_ready;
 	TAILQ_INIT(&w->queues);

@@ -9,7 +9,8 @@
  *   finish                    queues with answered requests: copy out, respond, one notify
  *   enter                     everything queued goes out in one call; waits when nothing is ready
  *   complete, finish          completions of targets, of the event channel's poll, of the mailbox
- *   arm                       queues with nothing more to do ask for an event; ports are unmasked
+ *   arm, or look              queues with nothing more to do ask for an event and their ports are
+ *                             unmasked; while the worker polls it only looks at their rings again
  */
 #ifndef XSP_BACKEND_WORKER_H
 #define XSP_BACKEND_WORKER_H
@@ -23,6 +24,7 @@
 #include <xenevtchn.h>
 #include <xengnttab.h>
 
+#include "backend/polling.h"
 #include "common/mailbox.h"
 #include "ring/blkif.h"
 
@@ -63,6 +65,7 @@ struct xsp_area {
 struct xsp_worker {
 	unsigned int index;
 	pthread_t thread;
+	int tid; /* of that thread, for people */
 	sem_t started; /* the thread has made its io_uring, or start_err */
 	int start_err;
 	bool running; /* the thread is there */
@@ -72,11 +75,12 @@ struct xsp_worker {
 	xenevtchn_handle *xce;
 	xengnttab_handle *xgt;
 	struct xsp_cb evtchn_cb, box_cb;
+	struct xsp_poller poller;
 
 	struct xsp_queue_list queues;    /* all it owns */
 	struct xsp_queue_list ready;     /* may have requests */
 	struct xsp_queue_list finishing; /* have answered requests */
-	struct xsp_queue_list arming;    /* had no more requests in this turn */
+	struct xsp_queue_list arming;    /* had no more requests; while it polls they stay here */
 	struct xsp_queue_list starved;   /* wait for a free io or area */
 	unsigned int n_blkqs; /* of them, block rings: they share the buffers below */
 	struct xsp_port **by_port; /* by local event channel */
@@ -99,10 +103,12 @@ struct xsp_worker {
 /**
  * xsp_worker_start - make a worker's handles and buffers and start its thread
  * @bounce_bytes: memory for data on its way; touched only as far as it is used
+ * @polling:      how it waits for requests; not AUTO
  *
  * Main thread. Returns 0 or -errno, with a sentence in the log.
  */
-int xsp_worker_start(struct xsp_worker *w, unsigned int index, size_t bounce_bytes);
+int xsp_worker_start(struct xsp_worker *w, unsigned int index, size_t bounce_bytes,
+		     const struct xsp_polling *polling);
 
 /** xsp_worker_stop - ask the thread to leave and wait for it; it must own no queue any more */
 void xsp_worker_stop(struct xsp_worker *w);

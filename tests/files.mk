@@ -135,3 +135,6 @@ units += test_sectors
 test_sectors.src := tests/unit/test_sectors.c backend/target/sectors.c
 test_sectors.deps := common
 test_sectors.pkgs := liburing cmocka
+units += test_polling
+test_polling.src := tests/unit/test_polling.c backend/polling.c
+test_polling.pkgs := cmocka

@@ -3,6 +3,7 @@
 #include "backend/config.h"
 #include "backend/inspect.h"
 #include "backend/methods.h"
+#include "backend/steer.h"
 #include "tests/fuzz/input.h"
 
 int xsp_inspect_vbds(struct xsp_daemon *d, struct xsp_vbd_snap **ret, size_t *ret_n)
@@ -32,6 +33,33 @@ int xsp_inspect_ring(struct xsp_daemon *d, uint32_t domid, uint32_t devid, uint3
 	(*ret)->inflight[0].req.op = XSP_BLK_INDIRECT;
 	(*ret)->inflight[0].req.nr_segs = 255;
 	return 0;
+}
+
+int xsp_steer_list(struct xsp_daemon *d, struct xsp_workers_snap *s)
+{
+	(void)d;
+	*s = (struct xsp_workers_snap){ .n_workers = 1, .n_queues = 1 };
+	s->worker = calloc(1, sizeof(*s->worker));
+	s->queue = calloc(1, sizeof(*s->queue));
+	return 0;
+}
+
+void xsp_steer_free(struct xsp_workers_snap *s)
+{
+	free(s->worker);
+	free(s->queue);
+}
+
+int xsp_steer_move(struct xsp_daemon *d, struct xsp_move *m)
+{
+	(void)d;
+	return m->worker > 1 ? -ERANGE : strcmp(m->device, "vbd/1/51712") ? -ENOENT : 0;
+}
+
+int xsp_steer_set(struct xsp_daemon *d, uint32_t worker, const struct xsp_worker_wish *wish)
+{
+	(void)d;
+	return worker ? -ERANGE : wish->cpus ? -EINVAL : 0;
 }
 
 static void is_json(const char *line)

@@ -23,6 +23,7 @@
 #include "backend/control.h"
 #include "backend/inspect.h"
 #include "backend/rpc.h"
+#include "backend/steer.h"
 
 static char path[64];
 static struct xsp_config config = {.socket_path = path, .socket_gid = (gid_t)-1, .workers = 2};
@@ -83,6 +84,40 @@ int xsp_inspect_ring(struct xsp_daemon *d, uint32_t domid, uint32_t devid, uint3
 	r->inflight[0].req.id = UINT64_MAX;
 	*ret = r;
 	return 0;
+}
+
+int xsp_steer_list(struct xsp_daemon *d, struct xsp_workers_snap *s)
+{
+	(void)d;
+	*s = (struct xsp_workers_snap){.n_workers = 2, .n_queues = 1};
+	s->worker = calloc(2, sizeof(*s->worker));
+	s->queue = calloc(1, sizeof(*s->queue));
+	s->worker[1].index = s->queue[0].worker = 1;
+	s->worker[1].polling = (struct xsp_polling){XSP_POLL_ALWAYS, 50, 90};
+	strcpy(s->queue[0].device, "vbd/1/51712");
+	return 0;
+}
+
+void xsp_steer_free(struct xsp_workers_snap *s)
+{
+	free(s->worker);
+	free(s->queue);
+}
+
+int xsp_steer_move(struct xsp_daemon *d, struct xsp_move *m)
+{
+	(void)d;
+	if (strcmp(m->device, "vbd/1/51712"))
+		return -ENOENT;
+	return m->worker > 1 || m->queue > 0 ? -ERANGE : 0;
+}
+
+int xsp_steer_set(struct xsp_daemon *d, uint32_t worker, const struct xsp_worker_wish *wish)
+{
+	(void)d;
+	if (wish->cpus && strcmp(wish->cpus, "0"))
+		return -EINVAL;
+	return worker > 1 ? -ERANGE : 0;
 }
 
 /* --- a client ----------------------------------------------------------------------------------
@@ -306,6 +341,24 @@ static void errors_say_what_is_wrong(void **state)
 		{"{\"jsonrpc\":\"2.0\",\"method\":\"vbd.ring\",\"params\":"
 		 "{\"device\":\"vbd/3/51712\"},\"id\":1}",
 		 "-32004", "did not answer"},
+		{"{\"jsonrpc\":\"2.0\",\"method\":\"worker.set\",\"params\":"
+		 "{\"worker\":2,\"mode\":\"event\"},\"id\":1}",
+		 "-32002", "there is no worker 2"},
+		{"{\"jsonrpc\":\"2.0\",\"method\":\"worker.set\",\"params\":"
+		 "{\"worker\":1,\"mode\":\"never\"},\"id\":1}",
+		 "-32602", "'never' is not a mode"},
+		{"{\"jsonrpc\":\"2.0\",\"method\":\"worker.set\",\"params\":"
+		 "{\"worker\":1,\"polling-idle\":101},\"id\":1}",
+		 "-32602", "101 is not from 0 to 100"},
+		{"{\"jsonrpc\":\"2.0\",\"method\":\"worker.set\",\"params\":"
+		 "{\"worker\":1,\"cpus\":\"x\"},\"id\":1}",
+		 "-32602", "cpus 'x' is no list"},
+		{"{\"jsonrpc\":\"2.0\",\"method\":\"worker.move\",\"params\":"
+		 "{\"device\":\"vbd/2/51712\",\"worker\":0},\"id\":1}",
+		 "-32002", "does not serve vbd/2/51712"},
+		{"{\"jsonrpc\":\"2.0\",\"method\":\"worker.move\",\"params\":"
+		 "{\"device\":\"vbd/1/51712\",\"worker\":5},\"id\":1}",
+		 "-32002", "there is no worker 5"},
 	};
 
 	(void)state;

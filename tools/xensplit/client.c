@@ -123,6 +123,7 @@ static enum exit_code exit_of(int code)
 	case -32003:
 		return EXIT_NOT_FOUND;
 	case -32004:
+	case -32007:
 		return EXIT_TIMEOUT;
 	case -32006:
 		return EXIT_UNREACHABLE;

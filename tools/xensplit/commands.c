@@ -179,6 +179,36 @@ const struct command commands[] = {
 		.run = cmd_log,
 	},
 	{
+		.name = "worker",
+		.args = "[list | set N KEY=VALUE... | move DEVICE[:QUEUE] N]",
+		.summary = "the daemon's data threads: what runs where, and how they wait",
+		.about = "`set` holds until the daemon's next start:\n"
+			 "\n"
+			 "  mode=event           sleep until a guest sends an event\n"
+			 "  mode=adaptive        look at the rings a while longer before that: for\n"
+			 "  polling-duration=50  us after the last work, but not while more than\n"
+			 "  polling-idle=90      percent of the time is idle\n"
+			 "  mode=always          never sleep; guests need send no events\n"
+			 "  mode=auto            adaptive where a CPU is to spare, else event\n"
+			 "  cpus=0-3,8           run on these only\n"
+			 "\n"
+			 "`move` gives a queue of a device, or all of them, to another worker; the guest "
+			 "sees a\n"
+			 "short pause. It also holds for the device's later connections.\n"
+			 "\n" DEV_FORMS,
+		.examples = "worker\n"
+			    "worker set 1 mode=always cpus=3     a CPU for the guests of worker 1\n"
+			    "worker set 0 mode=adaptive polling-duration=200\n"
+			    "worker move vbd/1/51712 1\n"
+			    "worker move web:xvda:0 1            only its first queue\n"
+			    "worker list --json | jq '.workers[].cpu_ns'\n",
+		.options = {{"timeout", 't', "SEC", "how long to wait for a move (10)"}},
+		.max_args = 8,
+		.completes = COMPLETE_WORDS,
+		.words = "list set move",
+		.run = cmd_worker,
+	},
+	{
 		.name = "lab",
 		.args = "COMMAND...",
 		.summary = "Xen on any Linux machine: up, run, status, down",
