@@ -37,6 +37,7 @@ struct xsp_daemon {
 	bool leaving;
 	uint32_t retry_ms; /* pause before the next try to reach the store */
 	uint64_t store_checked_ns;
+	uint64_t looked_ns; /* at what the devices have behind them */
 	unsigned int next_worker;
 	bool store_up; /* atomic: shown by daemon.status */
 

@@ -209,7 +209,7 @@ static void show_connection(struct xsp_device *dev, char *text, size_t len)
 
 static void connected(struct xsp_device *dev)
 {
-	bool adopted = dev->queue[0]->adopt != XSP_ADOPT_NEW;
+	bool adopted = dev->queue[0]->adopt != XSP_ADOPT_NEW, resumed = dev->resuming;
 	char path[XSP_STORE_PATH], text[XSP_INSPECT_TEXT + 128] = "";
 
 	dev->give_up_ns = 0;
@@ -222,7 +222,7 @@ static void connected(struct xsp_device *dev)
 	if (!adopted || dev->republish)
 		xsp_device_publish(dev); /* fails when the directory is gone: the next step will see */
 	dev->resuming = dev->republish = false;
-	if (dev->snap.why[0] && !dev->broken)
+	if (dev->snap.why[0] && !dev->broken && !resumed) /* a pause may have had its own reasons */
 		xsp_device_report(dev, "");
 }
 
@@ -423,6 +423,9 @@ void xsp_device_step(struct xsp_device *dev)
 		if (!have_backing(dev))
 			return;
 		show(dev);
+		if (dev->connected && dev->open && dev->me == XSP_XB_CONNECTED && dev->class->tend &&
+		    dev->class->tend(dev))
+			return;
 		verdict = xsp_xenbus_back(&(struct xsp_xenbus_back_in){
 			.me = dev->me,
 			.peer = dev->peer,
@@ -495,6 +498,8 @@ void xsp_device_rewatch(struct xsp_device *dev)
 		return;
 	snprintf(path, sizeof(path), "%s/state", dev->fe);
 	dev->fe_watched = xs_watch(dev->d->store.xs, path, dev->name);
+	if (dev->class->rewatch)
+		dev->class->rewatch(dev);
 }
 
 void xsp_device_free(struct xsp_device *dev)

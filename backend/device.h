@@ -55,6 +55,15 @@ struct xsp_device_class {
 	void (*disconnected)(struct xsp_device *dev);
 	/* changed: a node of our own directory was written. NULL: nothing depends on it. */
 	void (*changed)(struct xsp_device *dev, const char *key);
+	/*
+	 * tend: in each step while the queues run: look after what changes behind the device. True when
+	 * it began a pause. NULL: nothing does.
+	 */
+	bool (*tend)(struct xsp_device *dev);
+	/* look: every two seconds, in no time: is there something for tend? NULL: never. */
+	bool (*look)(struct xsp_device *dev);
+	/* rewatch: the store was lost and found again: all watches are gone. NULL: it has none. */
+	void (*rewatch)(struct xsp_device *dev);
 	/* fini: free what the class has beside the device. */
 	void (*fini)(struct xsp_device *dev);
 };

@@ -21,3 +21,4 @@ xensplitd.src := backend/main.c backend/steer.c backend/manager.c backend/domain
 xensplitd.deps := control common fsm ring
 xensplitd.src += backend/target/sectors.c
 xensplitd.pkgs := liburing libnbd xenstore xengnttab xenevtchn xencontrol xentoollog json-c inih
+xensplitd.src += backend/target/empty.c backend/vbd_medium.c

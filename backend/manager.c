@@ -18,6 +18,7 @@
 #include "backend/vif.h"
 
 #define CHECK_NS     5000000000ull /* a dead store shows on no fd: a read this often finds out */
+#define LOOK_NS  2000000000ull
 #define RETRY_MIN_MS 100u
 #define RETRY_MAX_MS 5000u
 
@@ -276,11 +277,25 @@ static void check_store(struct xsp_daemon *d)
 	free(value);
 }
 
+/* What shows in no store and on no fd: has a disk's size changed? */
+static void look_all(struct xsp_daemon *d)
+{
+	uint64_t now = xsp_now_ns();
+	struct xsp_device *dev;
+
+	if (now - d->looked_ns < LOOK_NS)
+		return;
+	d->looked_ns = now;
+	TAILQ_FOREACH(dev, &d->devices, link)
+		if (dev->connected && dev->class->look && dev->class->look(dev))
+			dev->dirty = true;
+}
+
 /* --- the loop ---------------------------------------------------------------------------------- */
 
 static int next_timeout_ms(struct xsp_daemon *d)
 {
-	uint64_t now = xsp_now_ns(), at = now + CHECK_NS;
+	uint64_t now = xsp_now_ns(), at = now + (TAILQ_EMPTY(&d->devices) ? CHECK_NS : LOOK_NS);
 	struct xsp_device *dev;
 
 	if (!d->store.xs || d->store.broken)
@@ -323,6 +338,7 @@ static void *manager_main(void *arg)
 			continue;
 		check_store(d);
 		take_events(d);
+		look_all(d);
 		step_all(d);
 	}
 	while (!TAILQ_EMPTY(&d->devices))

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "backend/vbd_keys.h"
+#include "backend/vbd_medium.h"
 
 /* --- target ------------------------------------------------------------------------------------ */
 
@@ -23,6 +24,12 @@ static void read_nature(struct xsp_vbd *v)
 	xsp_store_read_u32(store, XBT_NULL, &removable, "%s/removable", v->dev.be);
 	v->readonly = !mode || mode[0] != 'w';
 	v->discard_enable = discard != 0;
+	/*
+	 * Somebody's wish, or what we offered before: a guest that is connected goes on with that even if
+	 * the target now needs more.
+	 */
+	v->sector_wish = 0;
+	xsp_store_read_u32(store, XBT_NULL, &v->sector_wish, "%s/sector-size", v->dev.be);
 	v->info = (type && !strcmp(type, "cdrom") ? 1 : 0) | (removable ? 2 : 0) |
 		  (v->readonly ? 4 : 0);
 	pthread_mutex_lock(&v->dev.d->lock);
@@ -33,7 +40,7 @@ static void read_nature(struct xsp_vbd *v)
 	free(dev);
 }
 
-static void show_target(struct xsp_vbd *v)
+void xsp_vbd_show_target(struct xsp_vbd *v)
 {
 	pthread_mutex_lock(&v->dev.d->lock);
 	snprintf(v->snap.target, sizeof(v->snap.target), "%s", v->spec ? v->spec : "");
@@ -43,6 +50,33 @@ static void show_target(struct xsp_vbd *v)
 		v->snap.sector_size = v->target->sector_size;
 	}
 	pthread_mutex_unlock(&v->dev.d->lock);
+}
+
+void xsp_vbd_open_empty(struct xsp_vbd *v, uint32_t sector_size)
+{
+	if (sector_size < XSP_SECTOR_SIZE || sector_size > XSP_PAGE_SIZE || (sector_size & (sector_size - 1)))
+		sector_size = XSP_SECTOR_SIZE; /* somebody's wish */
+	xsp_target_empty(&v->empty, sector_size, v->readonly);
+	v->target = &v->empty;
+	v->offer_discard = false;
+	xsp_vbd_show_target(v);
+}
+
+/* The target, with sectors of another size if that is wished. */
+static int open_target(struct xsp_vbd *v, const struct xsp_target_wish *wish, char *why, size_t why_len)
+{
+	char spec[XSP_STORE_PATH * 2];
+	struct xsp_target *t;
+	int err = xsp_target_open(v->spec, wish, &t, why, why_len);
+
+	if (err || !v->sector_wish || v->sector_wish == t->sector_size) {
+		if (!err)
+			v->target = t;
+		return err;
+	}
+	xsp_target_close(t); /* its lock is taken again */
+	snprintf(spec, sizeof(spec), "sectors,size=%u:%s", v->sector_wish, v->spec);
+	return xsp_target_open(spec, wish, &v->target, why, why_len);
 }
 
 static int vbd_open(struct xsp_device *dev)
@@ -57,14 +91,19 @@ static int vbd_open(struct xsp_device *dev)
 	v->spec = xsp_store_read(&dev->d->store, XBT_NULL, "%s/params", dev->be);
 	read_nature(v);
 	wish.readonly = v->readonly;
+	v->look_at_params = false;
+	if ((!v->spec || !*v->spec) && xsp_vbd_removable(v)) {
+		xsp_vbd_open_empty(v, v->sector_wish);
+		return 0;
+	}
 	if (!v->spec || !*v->spec)
 		snprintf(why, why_len, "no target: the node 'params' is missing or empty");
 	else
-		err = xsp_target_open(v->spec, &wish, &v->target, why, why_len);
+		err = open_target(v, &wish, why, why_len);
 	if (err && !*why)
 		snprintf(why, why_len, "can't open %s: %s", v->spec, strerror(-err));
 	v->offer_discard = !err && v->target->can_discard && v->discard_enable;
-	show_target(v);
+	xsp_vbd_show_target(v);
 	return err;
 }
 
@@ -78,8 +117,26 @@ static void vbd_close(struct xsp_device *dev)
 
 static void vbd_changed(struct xsp_device *dev, const char *key)
 {
-	if (!strcmp(key, "params") && !dev->open)
+	struct xsp_vbd *v = xsp_vbd_of(dev);
+
+	if (strcmp(key, "params"))
+		return;
+	if (!dev->open)
 		dev->open_err = 0; /* it may open now */
+	else if (!dev->connected && !xsp_device_busy(dev) && xsp_vbd_removable(v))
+		vbd_close(dev), dev->open = false, dev->open_err = 0; /* nobody looks: open the new one */
+	else
+		v->look_at_params = true;
+}
+
+static bool vbd_look(struct xsp_device *dev)
+{
+	return xsp_vbd_size_changed(xsp_vbd_of(dev));
+}
+
+static void vbd_rewatch(struct xsp_device *dev)
+{
+	xsp_vbd_of(dev)->eject_watched = false;
 }
 
 /* --- nodes ------------------------------------------------------------------------------------- */
@@ -100,14 +157,20 @@ static int vbd_advertise(struct xsp_device *dev, xs_transaction_t t)
 	return err ? err : xsp_device_put(dev, t, "feature-persistent", "%d", config->persistent);
 }
 
+/* The size in the frontend's units. */
+static uint64_t sectors(const struct xsp_vbd *v)
+{
+	struct xsp_blk_shifts shifts = xsp_blk_dialect_shifts(v->dialect, v->target->sector_size);
+
+	return v->target->size_bytes / XSP_SECTOR_SIZE >> shifts.size;
+}
+
 static int vbd_publish(struct xsp_device *dev, xs_transaction_t t)
 {
 	const struct xsp_vbd *v = xsp_vbd_of(dev);
 	const struct xsp_target *target = v->target;
-	int err;
+	int err = xsp_device_put(dev, t, "sectors", "%llu", (unsigned long long)sectors(v));
 
-	err = xsp_device_put(dev, t, "sectors", "%llu",
-			     (unsigned long long)(target->size_bytes / XSP_SECTOR_SIZE));
 	if (!err)
 		err = xsp_device_put(dev, t, "sector-size", "%u", target->sector_size);
 	if (!err)
@@ -124,10 +187,24 @@ static int vbd_publish(struct xsp_device *dev, xs_transaction_t t)
 		err = xsp_device_put(dev, t, "discard-granularity", "%u",
 				     target->discard_granularity);
 	if (!err && v->offer_discard)
-		err = xsp_device_put(dev, t, "discard-alignment", "0");
+		err = xsp_device_put(dev, t, "discard-alignment", "%u", target->discard_alignment);
+	/*
+	 * Never: secure discard promises that no copy is left, and below a file, a cache, a snapshot or a
+	 * flash translation layer nobody can promise that for a range of bytes.
+	 */
 	if (!err && v->offer_discard)
 		err = xsp_device_put(dev, t, "discard-secure", "0");
 	return err;
+}
+
+/* Taken over, but it is not what it was when the guest was told: tell it again. */
+static void compare_size(struct xsp_vbd *v)
+{
+	char *told = xsp_store_read(&v->dev.d->store, XBT_NULL, "%s/sectors", v->dev.be);
+
+	if (told && strtoull(told, NULL, 10) != sectors(v))
+		v->dev.republish = true;
+	free(told);
 }
 
 /* --- queues ------------------------------------------------------------------------------------ */
@@ -150,7 +227,7 @@ static int vbd_make_queues(struct xsp_device *dev, char *why, size_t why_len)
 	struct xsp_vbd *v = xsp_vbd_of(dev);
 	struct xsp_vbd_ring ring[XSP_MAX_QUEUES] = { 0 };
 	uint32_t n = 0;
-	int err = xsp_vbd_read_rings(dev, ring, &n, why, why_len);
+	int err = xsp_vbd_read_rings(dev, ring, &n, &v->dialect, why, why_len);
 
 	for (uint32_t i = 0; !err && i < n; i++) {
 		struct xsp_blkq *q = calloc(1, sizeof(*q));
@@ -163,6 +240,7 @@ static int vbd_make_queues(struct xsp_device *dev, char *why, size_t why_len)
 		q->c.order = ring[i].order;
 		memcpy(q->c.ring_ref, ring[i].ref, sizeof(q->c.ring_ref));
 		q->c.persistent = ring[i].persistent && dev->d->config->persistent;
+		q->c.shifts = xsp_blk_dialect_shifts(v->dialect, v->target->sector_size);
 		q->c.offer_discard = v->offer_discard;
 		q->c.indirect = (uint16_t)dev->d->config->max_indirect;
 		q->c.target = v->target;
@@ -174,6 +252,8 @@ static int vbd_make_queues(struct xsp_device *dev, char *why, size_t why_len)
 		dev->queue[i] = &q->base;
 		dev->n_queues = i + 1;
 	}
+	if (!err)
+		compare_size(v);
 	return err;
 }
 
@@ -197,6 +277,7 @@ static void vbd_fini(struct xsp_device *dev)
 {
 	struct xsp_vbd *v = xsp_vbd_of(dev);
 
+	xsp_vbd_watch_eject(v, false);
 	for (unsigned int i = 0; i < XSP_MAX_QUEUES; i++)
 		free(v->stats[i]);
 	free(v->spec);
@@ -213,5 +294,8 @@ const struct xsp_device_class xsp_vbd_class = {
 	.publish = vbd_publish,
 	.connected = vbd_connected,
 	.changed = vbd_changed,
+	.tend = xsp_vbd_tend,
+	.look = vbd_look,
+	.rewatch = vbd_rewatch,
 	.fini = vbd_fini,
 };

@@ -19,6 +19,11 @@ struct xsp_vbd {
 	bool discard_enable;        /* the toolstack's key */
 	bool offer_discard;         /* the target can and the toolstack does not forbid it */
 	uint32_t info;              /* what the `info` node says: 1 cdrom, 2 removable, 4 read-only */
+	struct xsp_target empty;    /* the target of a drive without a medium */
+	uint32_t sector_wish;       /* the sector size to offer; 0: the target's */
+	enum xsp_blk_dialect dialect; /* how the frontend counts sectors; known once its rings are read */
+	bool look_at_params;        /* they were written while it was open (vbd_medium.c) */
+	bool eject_watched, eject_seen;
 
 	/* shown to the control socket, under d->lock */
 	struct xsp_vbd_snap snap; /* all but dev and stats */

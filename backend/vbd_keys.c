@@ -11,6 +11,7 @@
 struct rings {
 	struct xsp_vbd_ring *ring;
 	uint32_t n;
+	enum xsp_blk_dialect dialect;
 };
 
 static int read_protocol(struct xsp_front_keys *k, enum xsp_blk_abi *ret)
@@ -28,6 +29,28 @@ static int read_protocol(struct xsp_front_keys *k, enum xsp_blk_abi *ret)
 			k, "the frontend's protocol '%.20s' is neither x86_32-abi nor x86_64-abi",
 			protocol);
 	free(protocol);
+	return err;
+}
+
+/* Known names only; what a frontend says of itself is as good as anything else it says. */
+static int read_dialect(struct xsp_front_keys *k, enum xsp_blk_dialect *ret)
+{
+	const char *const dirs[] = { k->dev->be, k->dev->fe };
+	uint32_t large = 0;
+	int err = xsp_front_number(k, "feature-large-sector-size", 2, 0, &large);
+
+	*ret = xsp_blk_dialect_of_frontend(large);
+	for (unsigned int i = 0; !err && i < 2; i++) {
+		char *name = xsp_store_read(&k->dev->d->store, k->t, "%s/xensplit-dialect", dirs[i]);
+
+		if (!name)
+			continue;
+		if (xsp_blk_dialect_parse(name, ret))
+			err = xsp_front_bad(k, "xensplit-dialect '%.20s' is none of xen, freebsd, qemu, "
+					       "windows, mini-os", name);
+		free(name);
+		break;
+	}
 	return err;
 }
 
@@ -70,6 +93,8 @@ static int read_rings(struct xsp_front_keys *k, void *arg)
 		err = read_protocol(k, &abi);
 	if (!err)
 		err = xsp_front_number(k, "feature-persistent", 2, 0, &persistent);
+	if (!err)
+		err = read_dialect(k, &rings->dialect);
 	for (uint32_t i = 0; !err && i < rings->n; i++) {
 		struct xsp_vbd_ring *r = &rings->ring[i];
 
@@ -88,12 +113,13 @@ uint32_t xsp_vbd_max_queues(const struct xsp_device *dev)
 	return dev->d->n_workers < XSP_MAX_QUEUES ? dev->d->n_workers : XSP_MAX_QUEUES;
 }
 
-int xsp_vbd_read_rings(struct xsp_device *dev, struct xsp_vbd_ring *ret, uint32_t *ret_n, char *why,
-		       size_t why_len)
+int xsp_vbd_read_rings(struct xsp_device *dev, struct xsp_vbd_ring *ret, uint32_t *ret_n,
+		       enum xsp_blk_dialect *ret_dialect, char *why, size_t why_len)
 {
 	struct rings rings = { .ring = ret };
 	int err = xsp_front_read(dev, read_rings, &rings, why, why_len);
 
 	*ret_n = rings.n;
+	*ret_dialect = rings.dialect;
 	return err;
 }

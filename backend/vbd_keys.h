@@ -8,7 +8,7 @@
 #define XSP_BACKEND_VBD_KEYS_H
 
 #include "backend/device.h"
-#include "ring/blkif.h"
+#include "ring/dialect.h"
 
 /* One queue as published. */
 struct xsp_vbd_ring {
@@ -25,9 +25,11 @@ uint32_t xsp_vbd_max_queues(const struct xsp_device *dev);
 /**
  * xsp_vbd_read_rings - what the frontend published, range-checked
  * @ret: XSP_MAX_QUEUES, of which the first *ret_n are filled in
+ * @ret_dialect: how it counts sectors: what the key xensplit-dialect says in our directory or in the
+ *       frontend's, else as its features show
  * @why: a sentence when it makes no sense
  */
-int xsp_vbd_read_rings(struct xsp_device *dev, struct xsp_vbd_ring *ret, uint32_t *ret_n, char *why,
-		       size_t why_len);
+int xsp_vbd_read_rings(struct xsp_device *dev, struct xsp_vbd_ring *ret, uint32_t *ret_n,
+		       enum xsp_blk_dialect *ret_dialect, char *why, size_t why_len);
 
 #endif

@@ -40,6 +40,7 @@ struct xsp_blkq_config {
 	uint32_t order;
 	uint32_t ring_ref[1u << XSP_RING_MAX_ORDER];
 	bool persistent;   /* the frontend reuses its grants and we may keep them mapped */
+	struct xsp_blk_shifts shifts; /* of the units that the frontend counts in */
 	bool offer_discard;
 	uint16_t indirect; /* segments offered in an indirect request */
 	struct xsp_target *target;

@@ -125,6 +125,7 @@ static int begin(struct xsp_queue *queue)
 	q->limits = (struct xsp_blk_limits){
 		.sectors = q->c.target->size_bytes / XSP_SECTOR_SIZE,
 		.sector_size = q->c.target->sector_size,
+		.shifts = q->c.shifts,
 		.readonly = q->c.target->readonly,
 		.can_flush = q->c.target->can_flush,
 		.can_discard = q->c.offer_discard,

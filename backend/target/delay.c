@@ -42,6 +42,7 @@ static int delay_open(const char *opts, const char *rest, const struct xsp_targe
 	}
 	d->t = *d->next;
 	d->t.ops = &xsp_target_delay;
+	d->t.inner = d->next;
 	d->delay.tv_sec = (long)(ms / 1000);
 	d->delay.tv_nsec = (long)(ms % 1000) * 1000000;
 	*ret = &d->t;

@@ -78,6 +78,7 @@ static int error_open(const char *opts, const char *rest, const struct xsp_targe
 	}
 	e->t = *e->next;
 	e->t.ops = &xsp_target_error;
+	e->t.inner = e->next;
 	*ret = &e->t;
 	return 0;
 }

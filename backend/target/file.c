@@ -17,6 +17,7 @@
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "backend/target/image.h"
@@ -55,6 +56,40 @@ static uint32_t direct_alignment(int fd)
 	return n < 0 && errno == EINVAL ? 4096 : 512;
 }
 
+/* A number of a block device's directory in sysfs; of a partition's disk, where it has none itself. */
+static uint32_t sysfs(dev_t dev, const char *name)
+{
+	static const char *const where[] = { "", "../" };
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < 2; i++) {
+		char path[96];
+		FILE *f;
+		bool found;
+
+		snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/%s%s", major(dev), minor(dev), where[i],
+			 name);
+		f = fopen(path, "re");
+		if (!f)
+			continue;
+		found = fscanf(f, "%u", &n) == 1;
+		fclose(f);
+		if (found)
+			break;
+	}
+	return n;
+}
+
+/* Where the device knows no discard, none is offered: it would only fail. */
+static void discard_of(struct file_target *f, dev_t dev)
+{
+	f->t.discard_granularity = sysfs(dev, "queue/discard_granularity");
+	f->t.discard_alignment = sysfs(dev, "discard_alignment");
+	f->t.can_discard = f->t.can_discard && f->t.discard_granularity;
+	if (f->t.discard_alignment % f->t.sector_size)
+		f->t.discard_alignment = 0;
+}
+
 static int geometry(struct file_target *f, const char *path, bool direct, char *why,
 		    size_t why_len)
 {
@@ -73,6 +108,7 @@ static int geometry(struct file_target *f, const char *path, bool direct, char *
 			f->t.sector_size = (uint32_t)logical;
 		if (!ioctl(f->fd, BLKPBSZGET, &physical))
 			f->t.physical_size = physical;
+		discard_of(f, st.st_rdev);
 	} else if (S_ISREG(st.st_mode)) {
 		f->t.size_bytes = (uint64_t)st.st_size;
 		f->t.discard_granularity = (uint32_t)st.st_blksize; /* smaller holes are zeros written */
@@ -174,6 +210,19 @@ static void file_close(struct xsp_target *t)
 
 	close(f->fd);
 	free(f);
+}
+
+static uint64_t file_size(struct xsp_target *t)
+{
+	const struct file_target *f = (struct file_target *)t;
+	uint64_t bytes = 0;
+	struct stat st;
+
+	if (fstat(f->fd, &st))
+		return t->size_bytes;
+	if (S_ISREG(st.st_mode))
+		return (uint64_t)st.st_size;
+	return ioctl(f->fd, BLKGETSIZE64, &bytes) ? t->size_bytes : bytes;
 }
 
 static void file_queue(struct file_target *f, struct xsp_io *io);
@@ -284,4 +333,5 @@ const struct xsp_target_ops xsp_target_file = {
 	.open = file_open,
 	.close = file_close,
 	.submit = file_submit,
+	.size = file_size,
 };

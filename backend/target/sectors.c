@@ -88,13 +88,13 @@ static uint8_t *get_buffer(struct sectors_target *e)
 	uint8_t *b = e->free_buffer;
 
 	if (b)
-		memcpy(&e->free_buffer, b, sizeof(b));
+		memcpy(&e->free_buffer, b, sizeof(e->free_buffer));
 	return b;
 }
 
 static void put_buffer(struct sectors_target *e, uint8_t *b)
 {
-	memcpy(b, &e->free_buffer, sizeof(b));
+	memcpy(b, &e->free_buffer, sizeof(e->free_buffer));
 	e->free_buffer = b;
 }
 
@@ -392,6 +392,7 @@ static void offer(struct sectors_target *e, uint32_t size)
 {
 	e->t = *e->next;
 	e->t.ops = &xsp_target_sectors;
+	e->t.inner = e->next;
 	e->block = size > e->t.sector_size ? size : e->t.sector_size;
 	e->t.sector_size = size;
 	if (e->t.physical_size < e->block)

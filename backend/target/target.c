@@ -87,6 +87,23 @@ void xsp_target_close(struct xsp_target *t)
 		t->ops->close(t);
 }
 
+uint64_t xsp_target_size(struct xsp_target *t)
+{
+	uint64_t size = t->ops->size ? t->ops->size(t) : t->inner ? xsp_target_size(t->inner) :
+								    t->size_bytes;
+
+	return size - size % t->sector_size;
+}
+
+void xsp_target_resize(struct xsp_target *t)
+{
+	uint64_t size = xsp_target_size(t);
+
+	if (t->inner)
+		xsp_target_resize(t->inner);
+	t->size_bytes = size;
+}
+
 bool xsp_target_opt(const char *opts, const char *name, char *buf, size_t len)
 {
 	size_t name_len = strlen(name);

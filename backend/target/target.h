@@ -98,13 +98,15 @@ struct xsp_target_wish {
 
 struct xsp_target {
 	const struct xsp_target_ops *ops;
+	struct xsp_target *inner; /* a wrapper's: what it wraps; for xsp_target_size */
 	uint64_t size_bytes;     /* multiple of sector_size */
 	uint32_t sector_size;    /* smallest unit and alignment of a request: 512.. power of two */
 	uint32_t physical_size;  /* a hint for the guest */
 	bool readonly;
 	bool can_flush;          /* FLUSH means something */
 	bool can_discard;        /* DISCARD gives space back; the range then reads anything or zeros */
-	uint32_t discard_granularity;
+	uint32_t discard_granularity; /* bytes */
+	uint32_t discard_alignment;   /* bytes: the first whole unit begins there */
 };
 
 struct xsp_target_ops {
@@ -124,6 +126,11 @@ struct xsp_target_ops {
 	 * later, on that thread.
 	 */
 	void (*submit)(struct xsp_target *t, struct xsp_io *io);
+	/*
+	 * size: how many bytes are there now; size_bytes is how many there were at open, or resize.
+	 * Store thread, while requests are on their way. NULL: that never changes.
+	 */
+	uint64_t (*size)(struct xsp_target *t);
 };
 
 /**
@@ -138,6 +145,15 @@ int xsp_target_open(const char *spec, const struct xsp_target_wish *wish, struct
 
 /** xsp_target_close - NULL is fine; nothing may be in flight */
 void xsp_target_close(struct xsp_target *t);
+
+/** xsp_target_size - how large it is now, in whole sectors; store thread, also while it is in use */
+uint64_t xsp_target_size(struct xsp_target *t);
+
+/** xsp_target_resize - go on with the size that it has now; nothing may be in flight */
+void xsp_target_resize(struct xsp_target *t);
+
+/** xsp_target_empty - a drive without a medium, in memory of the caller's (empty.c) */
+void xsp_target_empty(struct xsp_target *t, uint32_t sector_size, bool readonly);
 
 static inline void xsp_target_submit(struct xsp_target *t, struct xsp_io *io)
 {

@@ -120,6 +120,7 @@ int xsp_keys_set_state(struct xsp_disk *d, enum xsp_xenbus_state state);
 int xsp_keys_offer(struct xsp_disk *d);
 int xsp_keys_disk(struct xsp_disk *d);
 int xsp_keys_resize(struct xsp_disk *d);
+int xsp_keys_eject(struct xsp_disk *d, bool push);
 int xsp_keys_publish(struct xsp_disk *d);
 int xsp_keys_owner(struct xsp_disk *d);
 bool xsp_keys_watch_fired(struct xsp_disk *d);

@@ -181,6 +181,15 @@ int xsp_keys_resize(struct xsp_disk *d)
 	return 0;
 }
 
+/* The button. Let go of again, so that the next push is a change. */
+int xsp_keys_eject(struct xsp_disk *d, bool push)
+{
+	char path[XSP_STORE_PATH];
+
+	snprintf(path, sizeof(path), "%s/eject", d->front);
+	return xsp_store_write(&d->store, XBT_NULL, path, "%s", push ? "eject" : "");
+}
+
 /* --- who has the device open ------------------------------------------------------------------- */
 
 /* Start time of a process in clock ticks since boot; 0: there is no such process. */

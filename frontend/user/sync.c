@@ -67,3 +67,24 @@ int xsp_disk_discard(struct xsp_disk *d, uint64_t offset, uint64_t bytes)
 {
 	return bytes ? transfer(d, XSP_DISK_DISCARD, NULL, bytes, offset) : 0;
 }
+
+int xsp_disk_eject(struct xsp_disk *d)
+{
+	uint64_t by = xsp_disk_now_ms() + d->timeout_ms, now;
+	struct xsp_disk_done none;
+	int error;
+
+	if (!d->disk.removable && !d->disk.cdrom)
+		return -EINVAL;
+	if (xsp_disk_in_flight(d))
+		return -EBUSY;
+	error = xsp_keys_eject(d, true);
+	while (!error && !d->error && d->disk.sectors && (now = xsp_disk_now_ms()) < by) {
+		xsp_disk_wait(d, by - now < 1000 ? (int)(by - now) : 1000);
+		xsp_disk_process(d, &none, 1);
+	}
+	xsp_keys_eject(d, false);
+	if (error || d->error)
+		return error ? error : d->error;
+	return d->disk.sectors ? -ETIMEDOUT : 0;
+}

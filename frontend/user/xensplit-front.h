@@ -143,6 +143,15 @@ void xsp_disk_get_info(const struct xsp_disk *disk, struct xsp_disk_info *ret);
  */
 int xsp_disk_error(const struct xsp_disk *disk, const char **why);
 
+/**
+ * xsp_disk_eject - ask for the medium of a removable disk to be taken out
+ *
+ * Waits until the size is 0, as long as for the backend in open. Returns 0, -EINVAL (not removable),
+ * -ETIMEDOUT (nobody did it: a toolstack may have to be asked), -EBUSY (requests are under way), or
+ * xsp_disk_error(). Source: libxl_evenable_disk_eject: `eject` = "eject" in the frontend's directory.
+ */
+int xsp_disk_eject(struct xsp_disk *disk);
+
 /* --- plain calls ------------------------------------------------------------------------------- */
 
 /**

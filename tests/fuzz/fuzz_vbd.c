@@ -38,7 +38,7 @@ void *xs_read(struct xs_handle *h, xs_transaction_t t, const char *path, unsigne
 	static const char *const likely[] = {
 		"1", "2", "3", "4", "5", "6", "0", "8", "9", "10", "w", "r", "x86_64-abi", "x86_32-abi",
 		"connected", "", "null:1M", "4294967295", "-1", "/local/domain/1/device/vbd/51712",
-		"/bin/script", "100 8 9", "7", "16",
+		"/bin/script", "100 8 9", "7", "16", "cdrom", "eject", "freebsd", "4096", "2048",
 	};
 	uint8_t what = eat8(&in);
 	char *value;
@@ -217,7 +217,21 @@ void xsp_target_close(struct xsp_target *t)
 {
 	for (unsigned int i = 0; t && i < XSP_MAX_QUEUES; i++)
 		HOLDS(!queue[i].q || xsp_blkq_of(queue[i].q)->c.target != t); /* not under a queue's feet */
-	free(t);
+	if (t && !t->ops) /* the empty drive's are in the device */
+		free(t);
+}
+
+uint64_t xsp_target_size(struct xsp_target *t)
+{
+	uint8_t how = eat8(&in);
+
+	return how < 0xf0 ? t->size_bytes : (uint64_t)(how & 7) << 12;
+}
+
+void xsp_target_resize(struct xsp_target *t)
+{
+	HOLDS(!queue[0].q);
+	t->size_bytes = (uint64_t)eat8(&in) << 12;
 }
 
 /* Never called: the queues run in nobody's hands. */
@@ -280,6 +294,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			break;
 		case 4:
 			xsp_device_pause(v, op & 8 ? then : NULL);
+			break;
+		case 5:
+			if (op & 8)
+				v->class->changed(v, op & 16 ? "params" : "mode");
+			if (op & 32)
+				v->class->rewatch(v);
+			if (v->connected && v->class->look(v))
+				v->dirty = true;
 			break;
 		case 1:
 			now_ns += 1000000ull << (op >> 3);

@@ -19,6 +19,7 @@ static const char help[] =
 	"  write DEV OFFSET         from standard input, then flush\n"
 	"  flush DEV                everything written is on the medium\n"
 	"  discard DEV OFFSET LENGTH  this range is not needed any more\n"
+	"  eject DEV                ask for the medium of a removable disk to be taken out\n"
 	"  watch DEV                its size now, and again each time it changes\n"
 	"  verify DEV               write, read back and compare, under load; overwrites the disk\n"
 	"\n"
@@ -266,10 +267,10 @@ static int verify(struct xsp_disk *disk, struct args *a)
 	return vbd_verify(disk, &a->load);
 }
 
-enum command { LIST, INFO, READ, WRITE, FLUSH, DISCARD, VERIFY, WATCH, COMMANDS };
+enum command { LIST, INFO, READ, WRITE, FLUSH, DISCARD, VERIFY, WATCH, EJECT, COMMANDS };
 static const char *const commands[COMMANDS] = { "list", "info", "read", "write", "flush", "discard",
-						"verify", "watch" };
-static const int operands[COMMANDS] = { 0, 1, 3, 2, 1, 3, 1, 1 };
+						"verify", "watch", "eject" };
+static const int operands[COMMANDS] = { 0, 1, 3, 2, 1, 3, 1, 1, 1 };
 
 static int run(enum command command, struct args *a, char **arg)
 {
@@ -318,6 +319,9 @@ static int run(enum command command, struct args *a, char **arg)
 		break;
 	case DISCARD:
 		code = vbd_discard(disk, offset, length);
+		break;
+	case EJECT:
+		code = vbd_eject(disk);
 		break;
 	case WATCH:
 		code = vbd_watch(disk, a->have_time ? a->load.seconds : -1, a->load.json);

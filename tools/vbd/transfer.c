@@ -200,6 +200,19 @@ int vbd_discard(struct xsp_disk *disk, uint64_t offset, uint64_t bytes)
 	return error ? failed(disk, "discard", offset, error) : VBD_OK;
 }
 
+int vbd_eject(struct xsp_disk *disk)
+{
+	int error = xsp_disk_eject(disk);
+
+	if (error == -EINVAL)
+		fprintf(stderr, "xensplit-vbd: eject: the disk is not removable\n");
+	else if (error == -ETIMEDOUT)
+		fprintf(stderr, "xensplit-vbd: eject: the medium is still in\n");
+	else if (error)
+		return failed(disk, "eject", 0, error);
+	return vbd_exit_code(error);
+}
+
 /* --- watch ------------------------------------------------------------------------------------- */
 
 static int64_t now_ms(void)
@@ -232,7 +245,7 @@ int vbd_watch(struct xsp_disk *disk, double seconds, bool json)
 		poll(&p, 1, seconds < 0 || by - now_ms() > 1000 ? 1000 : (int)(by - now_ms()) + 1);
 		xsp_disk_process(disk, &none, 1);
 		if (xsp_disk_error(disk, NULL))
-			return failed(disk, "watch", 0, 0);
+			return failed(disk, "watch", 0, xsp_disk_error(disk, NULL));
 		xsp_disk_get_info(disk, &info);
 		if (info.resized != seen)
 			print_size(&info, json);

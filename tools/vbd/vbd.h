@@ -43,6 +43,7 @@ int vbd_read(struct xsp_disk *disk, uint64_t offset, uint64_t bytes);
 int vbd_write(struct xsp_disk *disk, uint64_t offset);
 int vbd_flush(struct xsp_disk *disk);
 int vbd_discard(struct xsp_disk *disk, uint64_t offset, uint64_t bytes);
+int vbd_eject(struct xsp_disk *disk);
 int vbd_watch(struct xsp_disk *disk, double seconds, bool json); /* < 0: until it is closed */
 
 /**

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* A disk's medium and its size change while it is in use: see vbd_medium.c. Store thread. */
+#ifndef XSP_BACKEND_VBD_MEDIUM_H
+#define XSP_BACKEND_VBD_MEDIUM_H
+
+#include "backend/vbd.h"
+
+/** xsp_vbd_removable - may its medium change? A cdrom, or what the toolstack calls removable */
+static inline bool xsp_vbd_removable(const struct xsp_vbd *v)
+{
+	return v->info & 3;
+}
+
+/** xsp_vbd_tend - class op: look after a connected disk; true when that began a pause */
+bool xsp_vbd_tend(struct xsp_device *dev);
+
+/** xsp_vbd_size_changed - has the target another size than the guest was told? */
+bool xsp_vbd_size_changed(struct xsp_vbd *v);
+
+/** xsp_vbd_watch_eject - the button in the frontend's directory: watch it, or not any more */
+void xsp_vbd_watch_eject(struct xsp_vbd *v, bool on);
+
+/* vbd.c, for vbd_medium.c */
+void xsp_vbd_show_target(struct xsp_vbd *v);
+void xsp_vbd_open_empty(struct xsp_vbd *v, uint32_t sector_size);
+
+#endif
