@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -22,6 +23,7 @@ static void add_stats(struct xsp_blk_stats *to, const struct xsp_blk_stats *from
 		xsp_hist_copy(&copy, &from->latency[i]);
 		xsp_hist_merge(&to->latency[i], &copy);
 	}
+	to->in_flight += xsp_counted(&from->in_flight);
 }
 
 static int by_id(const void *a, const void *b)
@@ -72,6 +74,27 @@ int xsp_inspect_vbds(struct xsp_daemon *d, struct xsp_vbd_snap **ret, size_t *re
 	*ret = snaps;
 	*ret_n = n;
 	return 0;
+}
+
+int xsp_inspect_vbd_queues(struct xsp_daemon *d, uint32_t domid, uint32_t devid, uint32_t max,
+			   struct xsp_vbd_queue_snap *ret)
+{
+	struct xsp_device *dev;
+	int n = -ENOENT;
+
+	pthread_mutex_lock(&d->lock);
+	dev = xsp_device_find(d, &xsp_vbd_class, domid, devid);
+	if (dev)
+		for (n = 0; n < (int)max && n < (int)dev->snap.n_queues; n++) {
+			struct xsp_vbd *v = xsp_vbd_of(dev);
+
+			memset(&ret[n], 0, sizeof(ret[n]));
+			ret[n].worker = dev->queue[n]->worker->index;
+			ret[n].size = xsp_blk_ring_slots(v->snap.ring_order);
+			add_stats(&ret[n].stats, v->stats[n]);
+		}
+	pthread_mutex_unlock(&d->lock);
+	return n;
 }
 
 static void add_net_stats(struct xsp_net_stats *to, const struct xsp_net_stats *from)

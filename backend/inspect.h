@@ -52,6 +52,21 @@ struct xsp_vbd_snap {
  */
 int xsp_inspect_vbds(struct xsp_daemon *d, struct xsp_vbd_snap **ret, size_t *ret_n);
 
+/* One queue of a connected block device. */
+struct xsp_vbd_queue_snap {
+	uint32_t worker; /* that owns it */
+	uint32_t size;   /* slots of its ring */
+	struct xsp_blk_stats stats; /* since the device had so many queues for the first time */
+};
+
+/**
+ * xsp_inspect_vbd_queues - copies of the queues 0.. of one block device, @max at most
+ *
+ * Any thread. Returns how many (0: not connected), or -ENOENT.
+ */
+int xsp_inspect_vbd_queues(struct xsp_daemon *d, uint32_t domid, uint32_t devid, uint32_t max,
+			   struct xsp_vbd_queue_snap *ret);
+
 /* One network device. */
 struct xsp_vif_snap {
 	struct xsp_device_snap dev;

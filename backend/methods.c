@@ -15,6 +15,7 @@
 
 #define TEXT(o, key, v) json_object_object_add(o, key, xsp_rpc_text(v))
 #define NUM(o, key, v)  json_object_object_add(o, key, json_object_new_uint64(v))
+#define XSP_BLK_QUEUES 16u /* of one device at most */
 #define BOOL(o, key, v) json_object_object_add(o, key, json_object_new_boolean(v))
 
 static const char *const level_names[] = {"err", "warn", "info", "debug"};
@@ -184,15 +185,45 @@ static struct json_object *latency_json(const struct xsp_hist *h, bool buckets)
 	return o;
 }
 
-static struct json_object *vbd_stats(const struct xsp_vbd_snap *v, bool buckets)
+static void add_stats_json(struct json_object *o, const struct xsp_blk_stats *s, bool buckets)
 {
-	struct json_object *o = vbd_head(v), *l = json_object_new_object();
+	struct json_object *l = json_object_new_object();
 
-	json_object_object_add(o, "counters", counters_json(&v->stats));
+	json_object_object_add(o, "counters", counters_json(s));
+	NUM(o, "in_flight", s->in_flight);
 	for (int op = 0; op < XSP_STAT_OPS; op++)
-		json_object_object_add(l, op_names[op],
-				       latency_json(&v->stats.latency[op], buckets));
+		json_object_object_add(l, op_names[op], latency_json(&s->latency[op], buckets));
 	json_object_object_add(o, "latency", l);
+}
+
+static struct json_object *queues_json(struct xsp_methods *m, const struct xsp_vbd_snap *v, bool buckets)
+{
+	struct xsp_vbd_queue_snap *q = calloc(XSP_BLK_QUEUES, sizeof(*q));
+	struct json_object *list = json_object_new_array();
+	int n = q ? xsp_inspect_vbd_queues(m->daemon, v->dev.domid, v->dev.devid, XSP_BLK_QUEUES, q) : 0;
+
+	for (int i = 0; i < n; i++) {
+		struct json_object *o = json_object_new_object();
+
+		NUM(o, "queue", (uint64_t)i);
+		NUM(o, "worker", q[i].worker);
+		NUM(o, "slots", q[i].size);
+		add_stats_json(o, &q[i].stats, buckets);
+		json_object_array_add(list, o);
+	}
+	free(q);
+	return list;
+}
+
+static struct json_object *vbd_stats(struct xsp_methods *m, const struct xsp_vbd_snap *v, bool buckets,
+				     bool queues)
+{
+	struct json_object *o = vbd_head(v);
+
+	NUM(o, "slots", v->dev.n_queues * xsp_blk_ring_slots(v->ring_order & 7));
+	add_stats_json(o, &v->stats, buckets);
+	if (queues)
+		json_object_object_add(o, "queues", queues_json(m, v, buckets));
 	return o;
 }
 
@@ -268,18 +299,20 @@ static int vbd_stat(void *ctx, struct json_object *params, struct json_object **
 {
 	struct json_object *list, *o;
 	struct xsp_vbd_snap *all, *v;
-	bool buckets = true;
+	bool buckets = true, queues = false;
 	size_t n;
 
 	if (select_vbds(ctx, params, &all, &v, &n, e))
 		return -1;
 	if (json_object_object_get_ex(params, "buckets", &o))
 		buckets = json_object_get_boolean(o);
+	if (json_object_object_get_ex(params, "queues", &o))
+		queues = json_object_get_boolean(o);
 	*ret = json_object_new_object();
 	NUM(*ret, "monotonic_ns", xsp_monotonic_ns());
 	list = json_object_new_array();
 	for (size_t i = 0; i < n; i++)
-		json_object_array_add(list, vbd_stats(&v[i], buckets));
+		json_object_array_add(list, vbd_stats(ctx, &v[i], buckets, queues));
 	json_object_object_add(*ret, "vbds", list);
 	free(all);
 	return 0;
@@ -391,6 +424,9 @@ static int vbd_ring(void *ctx, struct json_object *params, struct json_object **
 			      queue ? (uint32_t)json_object_get_int64(queue) : 0, &ring);
 	if (rc == -ENOENT)
 		return no_device(domid, devid, e);
+	if (rc == -ENOTCONN && queue && json_object_get_int64(queue))
+		return xsp_rpc_fail(e, XSP_RPC_NOT_CONNECTED, "%s has no queue %lld now", id,
+				    (long long)json_object_get_int64(queue));
 	if (rc == -ENOTCONN)
 		return xsp_rpc_fail(e, XSP_RPC_NOT_CONNECTED,
 				    "%s has no ring now: it is not connected", id);
@@ -450,6 +486,7 @@ const struct xsp_rpc_method xsp_methods_table[] = {
 	 "counters and latency of one or all block devices, since they first appeared",
 	 {DEVICE(false),
 	  {"buckets", json_type_boolean, false, "with the latency histogram (true)"},
+	  {"queues", json_type_boolean, false, "and each of its queues (false)"},
 	  {0}},
 	 vbd_stat},
 	{"vbd.ring",

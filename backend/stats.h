@@ -32,6 +32,7 @@ enum xsp_stat_op { XSP_STAT_READ, XSP_STAT_WRITE, XSP_STAT_FLUSH, XSP_STAT_DISCA
 	X(rd_sect, "512-byte sectors read")                                                        \
 	X(wr_sect, "512-byte sectors written")                                                     \
 	X(ds_sect, "512-byte sectors discarded")                                                   \
+	X(occupied, "slots in use, summed over the batches: / visits is the mean")                 \
 	X(indirect, "of the requests, those with indirect segments")                               \
 	X(io_errors, "requests answered with an error of the target")                              \
 	X(bad_req, "malformed or forbidden requests refused")                                      \
@@ -86,7 +87,14 @@ struct xsp_blk_stats {
 	XSP_DISK_COUNTERS(X)
 #undef X
 	struct xsp_hist latency[XSP_STAT_OPS]; /* taken from the ring .. answered, ns */
+	uint64_t in_flight; /* now: taken and not yet answered */
 };
+
+/* What is now, not what was so far: stored by the counters' writer. */
+static inline void xsp_gauge(uint64_t *gauge, uint64_t now)
+{
+	__atomic_store_n(gauge, now, __ATOMIC_RELAXED);
+}
 
 struct xsp_net_stats {
 	union { /* as above */

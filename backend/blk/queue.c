@@ -153,6 +153,8 @@ static int take(struct xsp_blkq *q, uint16_t *batch)
 	int pending = xsp_ring_back_pending(&q->back.ring), n = 0;
 	uint32_t bytes = 0;
 
+	if (pending > 0)
+		xsp_blk_back_prefetch(&q->back, (uint32_t)pending);
 	while (n < pending && n < (int)XSP_VISIT_REQS && bytes < XSP_VISIT_BYTES) {
 		struct xsp_io *io = may_take(q) ? xsp_worker_get_io(q->base.worker) : NULL;
 		const struct xsp_blk_req *req;
@@ -326,6 +328,14 @@ static int gather(struct xsp_blkq *q, uint16_t *batch)
 	return take(q, batch);
 }
 
+/* Slots with a request in them that has no answer yet, taken or not. */
+static uint32_t occupied(const struct xsp_blkq *q)
+{
+	int waiting = xsp_ring_back_pending(&q->back.ring);
+
+	return q->in_flight + (waiting > 0 ? (uint32_t)waiting : 0);
+}
+
 void xsp_blkq_visit(struct xsp_queue *queue)
 {
 	struct xsp_blkq *q = xsp_blkq_of(queue);
@@ -342,6 +352,8 @@ void xsp_blkq_visit(struct xsp_queue *queue)
 		return;
 	}
 	xsp_count(&q->c.stats->visits, 1);
+	xsp_count(&q->c.stats->occupied, occupied(q));
+	xsp_gauge(&q->c.stats->in_flight, q->in_flight);
 	q->base.idle_wakes = 0;
 	n = fetch(q, batch, (unsigned int)taken);
 	n = check(q, batch, n);
@@ -419,12 +431,16 @@ static void respond(struct xsp_blkq *q, uint16_t number)
 void xsp_blkq_finish(struct xsp_queue *queue)
 {
 	struct xsp_blkq *q = xsp_blkq_of(queue);
-	uint32_t n = q->n_done;
+	uint32_t n = q->n_done, step = xsp_ring_step(q->back.ring.size);
 
 	for (uint32_t at = 0; at < n; at += XSP_VISIT_REQS)
 		data_out(q, q->done_slots + at, n - at < XSP_VISIT_REQS ? n - at : XSP_VISIT_REQS);
-	for (uint32_t i = 0; i < n; i++)
+	for (uint32_t i = 0; i < n; i++) {
 		respond(q, q->done_slots[i]);
+		if (!((i + 1) & (step - 1)))
+			xsp_ring_back_publish(&q->back.ring); /* for a guest that polls */
+	}
+	xsp_gauge(&q->c.stats->in_flight, q->in_flight);
 	q->n_done = 0;
 	if (xsp_ring_back_push(&q->back.ring))
 		xsp_queue_notify(&q->base.port[0]);

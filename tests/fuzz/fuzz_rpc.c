@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Any line on the control socket: the answer is one line of JSON, or none. */
+#include <string.h>
 #include "backend/config.h"
 #include "backend/inspect.h"
 #include "backend/methods.h"
@@ -18,6 +19,16 @@ int xsp_inspect_vbds(struct xsp_daemon *d, struct xsp_vbd_snap **ret, size_t *re
 	*ret = v;
 	*ret_n = 1;
 	return 0;
+}
+
+int xsp_inspect_vbd_queues(struct xsp_daemon *d, uint32_t domid, uint32_t devid, uint32_t max,
+			   struct xsp_vbd_queue_snap *ret)
+{
+	(void)d, (void)domid, (void)devid;
+	memset(ret, 0, sizeof(*ret) * (max > 2 ? 2 : max));
+	ret[0].size = ret[1].size = 32;
+	ret[1].worker = 1;
+	return 2;
 }
 
 int xsp_inspect_ring(struct xsp_daemon *d, uint32_t domid, uint32_t devid, uint32_t queue,
