@@ -14,9 +14,9 @@ xensplit-vbd.pkgs := xenevtchn xengnttab xenstore
 # The command for people and scripts.
 programs += xensplit
 xensplit.src := $(addprefix tools/xensplit/,main.c commands.c help.c out.c client.c store.c attach.c \
-	detach.c list.c sample.c stat.c show.c doctor.c worker.c)
+	detach.c list.c sample.c stat.c show.c doctor.c worker.c top.c)
 xensplit.deps := lab-cli common fsm
-xensplit.pkgs := json-c xenstore xencontrol
+xensplit.pkgs := json-c xenstore xencontrol ncursesw
 # A PV disk as an NBD export.
 plugins += nbdkit-xensplit-plugin
 nbdkit-xensplit-plugin.src := tools/nbdkit/plugin.c

@@ -53,7 +53,7 @@ t 2 'is no device: vbd/1/51712' detach nonsense
 t 2 'no number of seconds' detach 1:xvda --timeout soon
 t 2 'usage' --json atach
 json "o['error']['code'] == 2 and o['error']['name'] == 'usage'"
-for c in attach detach list stat show ring status doctor log lab version completion help; do
+for c in attach detach list stat top show ring status doctor log lab version completion help; do
 	t 0 '^(usage|Usage): xensplit' help $c
 	t 0 '^(usage|Usage): xensplit' $c --help
 done
@@ -123,6 +123,22 @@ t 0 x stat --json 1:xvdb
 json "o['devices'][0]['read_requests'] > 0 and o['devices'][0]['latency']['read']['p99_ns'] > 0"
 t 0 x stat --watch 0.2 --count 1 --json vbd/1/51728
 json "0.1 < o['interval_seconds'] < 2 and o['devices'][0]['evtchn_calls'] > 0"
+t 0 'dom/1 +guest1 .* r/s' stat --watch 0.2 --count 1 --guests
+t 2 'shows all guests' stat --guests 1:xvdb
+t 0 'vbd/1/51728 +guest1 +[0-9]+' top -b -d 0.2 -n 2
+[ "$(grep -c '^..:..:.. .*vbd/1/51728' "$T/out")" = 2 ] || { echo "FAIL top: not a line an interval"; failed=1; }
+for by in disk:vbd/1/51728 guest:dom/1 queue:vbd/1/51728:0; do
+	t 0 lines top --json --by "${by%%:*}" --sort ring -d 0.2 -n 1
+	json "any(l['id'] == '${by#*:}' and l['requests_per_second'] > 0 and l['p99_ns'] >= l['p50_ns'] > 0 and 0 <= l['notifies_suppressed'] <= 1 and 0 < l['ring_occupied'] <= 1 and l['worker'] == 0 and l['worker_cpu'] > 0 for l in o['lines'])"
+done
+t 2 'disk, guest or queue' top --by disks
+t 2 'requests, bytes' top --sort size
+t 2 '0.1 to 60' top -d 0.01
+t 0 'queue 0 of 1' ring --queue all 1:xvdb
+t 0 rings ring --queue all --json 1:xvdb
+json "len(o['rings']) == 1 and o['rings'][0]['queue'] == 0 and o['rings'][0]['size'] == 32"
+t 3 'has no queue 1 now' ring --queue 1 1:xvdb
+t 2 'neither' ring --queue x 1:xvdb
 t 3 'does not serve vbd/1/51744' stat 1:xvdc
 t 0 'vbds_connected|disks +2, 1 connected' status
 t 0 x --json status
@@ -165,6 +181,11 @@ t 0 attached attach 1 null:64M xvda
 if command -v script >/dev/null; then
 	TERM=xterm script -qec "xensplit lab run 0 -- xensplit stat --watch 0.2 --count 3" /dev/null >"$T/out" 2>&1 </dev/null
 	[ "$(grep -c $'\e\\[[0-9]*A' "$T/out")" = 2 ] && grep -q $'\e\\[36mguest1' "$T/out" || { echo "FAIL stat on a terminal:"; cat -v "$T/out"; failed=1; }
+	(sleep 0.7; printf g; sleep 0.3; printf u; sleep 0.3; printf l; sleep 0.3; printf q) |
+		TERM=xterm timeout 20 script -qec "stty rows 24 cols 110; xensplit lab run 0 -- xensplit top -d 0.2" /dev/null >"$T/out" 2>&1
+	rc=$?
+	[ $rc = 0 ] && grep -q 'vbd/1/51712' "$T/out" && grep -q 'dom/1' "$T/out" && grep -q 'sort: i requests' "$T/out" ||
+		{ echo "FAIL top on a terminal: $rc"; cat -v "$T/out" | tail -c 3000; failed=1; }
 	TERM=xterm NO_COLOR=1 script -qec "xensplit lab run 0 -- xensplit list" /dev/null >"$T/out" 2>&1 </dev/null
 	grep -q $'\e\\[[0-9]*m' "$T/out" && { echo "FAIL NO_COLOR:"; cat -v "$T/out"; failed=1; }
 fi

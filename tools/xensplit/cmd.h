@@ -91,6 +91,7 @@ int cmd_attach(struct call *call);
 int cmd_detach(struct call *call);
 int cmd_list(struct call *call);
 int cmd_stat(struct call *call);
+int cmd_top(struct call *call);
 int cmd_show(struct call *call);
 int cmd_ring(struct call *call);
 int cmd_doctor(struct call *call);

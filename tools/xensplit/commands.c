@@ -114,13 +114,40 @@ const struct command commands[] = {
 			 "\n" DEV_FORMS,
 		.examples = "stat\n"
 			    "stat --watch\n"
+			    "stat --watch --guests\n"
 			    "stat --watch 0.5 --count 10 1:xvda | tee log\n"
 			    "stat --json | jq '.devices[].latency.read.p99_ns'\n",
 		.options = {{"watch", 'w', "[SEC]", "again and again, every second or SEC"},
-			    {"count", 'n', "N", "with --watch: end after N intervals"}},
+			    {"count", 'n', "N", "with --watch: end after N intervals"},
+			    {"guests", 'g', NULL, "a line for each guest, not for each disk"}},
 		.max_args = 64,
 		.completes = COMPLETE_DEVICE,
 		.run = cmd_stat,
+	},
+	{
+		.name = "top",
+		.summary = "what is busiest, on the whole screen",
+		.about = "One line for each disk, guest or queue, busiest first. Keys: d disks, g guests, u "
+			 "queues;\n"
+			 "sort by i requests, m bytes, l latency (p99), r ring, n name; + - longer or "
+			 "shorter\n"
+			 "intervals; q ends. With -b, or in a pipe: plain lines.\n"
+			 "\n"
+			 "  REQ/S MB/S   answered a second, of all kinds; 10^6 bytes a second\n"
+			 "  P50 P99      latency from taking a request off the ring to its answer\n"
+			 "  RING         how much of the rings was in use when work was taken\n"
+			 "  FLY          requests taken and not answered now\n"
+			 "  QUIET        share of the answers that needed no event to the guest\n"
+			 "  WORKER CPU   the daemon's thread that has it, and how busy that is\n",
+		.examples = "top\n"
+			    "top --by queue --sort latency\n"
+			    "top -b -d 5 -n 12 > log\n",
+		.options = {{"batch", 'b', NULL, "plain lines, no screen"},
+			    {"delay", 'd', "SEC", "length of an interval (1)"},
+			    {"count", 'n', "N", "end after N intervals"},
+			    {"by", 0, "WHAT", "disk, guest or queue"},
+			    {"sort", 0, "KEY", "requests, bytes, latency, ring or name"}},
+		.run = cmd_top,
 	},
 	{
 		.name = "show",
@@ -142,7 +169,10 @@ const struct command commands[] = {
 			 "and who\n"
 			 "is waiting for whom.\n\n" DEV_FORMS,
 		.examples = "ring vbd/1/51712\n"
+			    "ring --queue 1 1:xvda\n"
+			    "ring --queue all 1:xvda\n"
 			    "ring --json 1:xvda | jq .req_prod\n",
+		.options = {{"queue", 'n', "N", "which of its queues, or all (0)"}},
 		.min_args = 1,
 		.max_args = 1,
 		.completes = COMPLETE_DEVICE,

@@ -149,9 +149,9 @@ static int read_options(struct call *call, int argc, char **argv)
 
 	if (call->cmd && call->cmd->max_args >= 0)
 		strcpy(letters, ":"); /* options may stand behind arguments */
-	add_options(longs, &n, letters, global_options, GLOBAL_BASE);
-	if (own)
+	if (own) /* first: its letters go before ours */
 		add_options(longs, &n, letters, own, COMMAND_BASE);
+	add_options(longs, &n, letters, global_options, GLOBAL_BASE);
 	opterr = 0;
 	optind = 0;
 	while ((opt = getopt_long(argc, argv, letters, longs, NULL)) != -1) {

@@ -2,6 +2,7 @@
 /* Samples of the daemon's counters: see sample.h. */
 #include "tools/xensplit/sample.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,15 +35,15 @@ static void read_hist(struct xsp_hist *h, struct json_object *latency, const cha
 	X(rd_sect)                                                                               \
 	X(wr_sect)                                                                               \
 	X(io_errors) X(bad_req) X(bad_gref) X(evtchn_calls) X(gnt_calls) X(gnt_refs) X(notifies) \
-		X(wakes) X(visits)
+		X(wakes) X(visits) X(occupied) X(copied)
 
 static void read_one(struct sampled *d, struct json_object *o)
 {
 	struct json_object *c = get_member(o, "counters"), *l = get_member(o, "latency");
 
-	snprintf(d->id, sizeof(d->id), "%s", get_text(o, "device"));
-	snprintf(d->vdev, sizeof(d->vdev), "%s", get_text(o, "vdev"));
-	d->domid = (uint32_t)get_number(o, "domid");
+	d->worker = -1;
+	d->slots = (uint32_t)get_number(o, "slots");
+	d->in_flight = get_number(o, "in_flight");
 #define X(name) d->total.name = get_number(c, #name);
 	COUNTERS(X)
 #undef X
@@ -51,19 +52,111 @@ static void read_one(struct sampled *d, struct json_object *o)
 	read_hist(&d->total.flush, l, "flush");
 }
 
-int round_read(struct round *r, struct json_object *result)
+static void name_one(struct sampled *d, struct json_object *o, enum sample_by by)
+{
+	d->domid = (uint32_t)get_number(o, "domid");
+	d->devices = 1;
+	if (by == BY_GUEST)
+		snprintf(d->id, sizeof(d->id), "dom/%u", d->domid);
+	else
+		snprintf(d->id, sizeof(d->id), "%s", get_text(o, "device"));
+	if (by != BY_GUEST)
+		snprintf(d->vdev, sizeof(d->vdev), "%s", get_text(o, "vdev"));
+}
+
+/* The worker that has all of a device's queues; -1: there is no such one. */
+static int worker_of(struct json_object *queues)
+{
+	size_t n = queues ? json_object_array_length(queues) : 0;
+	int worker = -1;
+
+	for (size_t i = 0; i < n; i++) {
+		int w = (int)get_number(json_object_array_get_idx(queues, i), "worker");
+
+		if (i && w != worker)
+			return -1;
+		worker = w;
+	}
+	return worker;
+}
+
+static struct sampled *next_line(struct round *r)
+{
+	struct sampled *more = realloc(r->dev, ((size_t)r->n + 1) * sizeof(*r->dev));
+
+	if (!more)
+		return NULL;
+	r->dev = more;
+	return memset(&r->dev[r->n++], 0, sizeof(*more));
+}
+
+static int add_queues(struct round *r, struct json_object *device)
+{
+	struct json_object *queues = get_member(device, "queues");
+	size_t n = queues ? json_object_array_length(queues) : 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct json_object *q = json_object_array_get_idx(queues, i);
+		struct sampled *d = next_line(r);
+		size_t len;
+
+		if (!d)
+			return -1;
+		read_one(d, q);
+		name_one(d, device, BY_QUEUE);
+		len = strlen(d->id);
+		snprintf(d->id + len, sizeof(d->id) - len, ":%u", (unsigned int)get_number(q, "queue"));
+		d->worker = (int)get_number(q, "worker");
+		d->rings = 1;
+	}
+	return 0;
+}
+
+/* Devices come sorted by domain. */
+static bool same_guest(const struct round *r, const struct sampled *d)
+{
+	return r->n && r->dev[r->n - 1].domid == d->domid;
+}
+
+static int add_device(struct round *r, struct json_object *device, enum sample_by by)
+{
+	struct sampled d, *to;
+
+	memset(&d, 0, sizeof(d));
+	read_one(&d, device);
+	name_one(&d, device, by);
+	d.worker = worker_of(get_member(device, "queues"));
+	d.rings = get_member(device, "queues") ? (uint32_t)json_object_array_length(get_member(device, "queues")) : 0;
+	if (by == BY_GUEST && same_guest(r, &d)) {
+		to = &r->dev[r->n - 1];
+		to->devices++;
+		to->slots += d.slots;
+		to->rings += d.rings;
+		to->in_flight += d.in_flight;
+		if (to->worker != d.worker)
+			to->worker = -1;
+		sample_add(&to->total, &d.total);
+		return 0;
+	}
+	to = next_line(r);
+	if (to)
+		*to = d;
+	return to ? 0 : -1;
+}
+
+int round_read(struct round *r, struct json_object *result, enum sample_by by)
 {
 	struct json_object *list = get_member(result, "vbds");
 	size_t n = list ? json_object_array_length(list) : 0;
+	int rc = 0;
 
-	r->ns = get_number(result, "monotonic_ns");
-	r->n = (int)n;
-	r->dev = calloc(n ? n : 1, sizeof(*r->dev));
-	if (!r->dev)
-		return -1;
-	for (size_t i = 0; i < n; i++)
-		read_one(&r->dev[i], json_object_array_get_idx(list, i));
-	return 0;
+	*r = (struct round){.ns = get_number(result, "monotonic_ns")};
+	for (size_t i = 0; i < n && !rc; i++) {
+		struct json_object *o = json_object_array_get_idx(list, i);
+
+		rc = by == BY_QUEUE ? add_queues(r, o) : add_device(r, o, by);
+	}
+	return rc;
 }
 
 void round_free(struct round *r)
@@ -100,6 +193,22 @@ void sample_add(struct sample *to, const struct sample *from)
 	xsp_hist_merge(&to->read, &from->read);
 	xsp_hist_merge(&to->write, &from->write);
 	xsp_hist_merge(&to->flush, &from->flush);
+}
+
+double sample_occupied(const struct sample *s, uint32_t slots, uint32_t rings)
+{
+	double ring = rings ? (double)slots / rings : 0;
+
+	return s->visits && ring > 0 ? (double)s->occupied / (double)s->visits / ring : -1;
+}
+
+double sample_suppressed(const struct sample *s)
+{
+	uint64_t n = sample_requests(s);
+
+	if (!n)
+		return -1;
+	return s->notifies >= n ? 0 : 1 - (double)s->notifies / (double)n;
 }
 
 uint64_t sample_requests(const struct sample *s)

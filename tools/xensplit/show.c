@@ -24,14 +24,6 @@ static int device_argument(struct call *call, struct device *d)
 	return rc;
 }
 
-static struct json_object *ask_about(struct call *call, const char *method, int *rc)
-{
-	struct device d;
-
-	*rc = device_argument(call, &d);
-	return *rc ? NULL : client_once(call, method, device_params(d.id), rc);
-}
-
 /* --- show --------------------------------------------------------------------------------------
  */
 
@@ -261,19 +253,82 @@ static void print_ring(struct json_object *o)
 	print_inflight(list);
 }
 
-int cmd_ring(struct call *call)
+static struct json_object *ring_of(struct client *c, const char *id, uint64_t queue, struct client_error *e)
 {
-	struct json_object *o;
-	int rc;
+	struct json_object *params = device_params(id);
 
-	o = ask_about(call, "vbd.ring", &rc);
+	json_object_object_add(params, "queue", json_object_new_uint64(queue));
+	return client_call(c, "vbd.ring", params, e);
+}
+
+/* All queues of a device; those that end meanwhile are left out. */
+static int all_rings(struct call *call, struct client *c, const char *id, struct client_error *e)
+{
+	struct json_object *o = client_call(c, "vbd.show", device_params(id), e);
+	uint64_t n = o ? get_number(o, "queues") : 0;
+	struct json_object *list = json_object_new_array();
+
+	json_object_put(o);
+	if (o && !n)
+		snprintf(e->text, sizeof(e->text), "%s has no ring now: it is not connected", id);
+	for (uint64_t i = 0; i < n; i++) {
+		struct json_object *ring = ring_of(c, id, i, e);
+
+		if (!ring)
+			continue;
+		json_object_object_add(ring, "queue", json_object_new_uint64(i));
+		json_object_array_add(list, ring);
+		if (call->json)
+			continue;
+		printf("%squeue %llu of %llu\n", i ? "\n" : "", (unsigned long long)i, (unsigned long long)n);
+		print_ring(ring);
+	}
+	n = json_object_array_length(list);
+	if (n && call->json) {
+		o = json_object_new_object();
+		json_object_object_add(o, "device", json_object_new_string(id));
+		json_object_object_add(o, "rings", list);
+		return print_json(o);
+	}
+	json_object_put(list);
+	return n ? EXIT_OK : fail(call, e->code, "%s", e->text);
+}
+
+static int one_ring(struct call *call, struct client *c, const char *id, uint64_t queue, struct client_error *e)
+{
+	struct json_object *o = ring_of(c, id, queue, e);
+
 	if (!o)
-		return rc;
+		return fail(call, e->code, "%s", e->text);
 	if (call->json)
 		return print_json(o);
 	print_ring(o);
 	json_object_put(o);
 	return EXIT_OK;
+}
+
+int cmd_ring(struct call *call)
+{
+	const char *which = option(call, "queue");
+	struct client_error e = {.code = EXIT_FAILED};
+	struct client c = {.fd = -1};
+	bool all = which && !strcmp(which, "all");
+	char *end = NULL;
+	unsigned long queue = which && !all ? strtoul(which, &end, 10) : 0;
+	struct device d;
+	int rc;
+
+	if (end && (*end || end == which || queue > 15))
+		return usage_error(call, "--queue: '%s' is neither a queue's number nor all", which);
+	rc = device_argument(call, &d);
+	if (rc)
+		return rc;
+	if (client_open(&c, call->socket, &e))
+		rc = fail(call, e.code, "%s", e.text);
+	else
+		rc = all ? all_rings(call, &c, d.id, &e) : one_ring(call, &c, d.id, queue, &e);
+	client_close(&c);
+	return rc;
 }
 
 /* --- status, log, version

@@ -19,6 +19,7 @@
 struct view {
 	struct call *call;
 	struct store store; /* for the guests' names; xs NULL: numbers must do */
+	enum sample_by by;
 	struct device wanted[64];
 	int n_wanted;
 	struct client client;
@@ -62,7 +63,7 @@ static int ask(struct view *v, struct client_error *e)
 	o = client_call(&v->client, "vbd.stat", NULL, e);
 	if (!o)
 		return -1;
-	rc = round_read(&v->now, o);
+	rc = round_read(&v->now, o, v->by);
 	json_object_put(o);
 	e->code = EXIT_FAILED;
 	strcpy(e->text, "out of memory");
@@ -368,7 +369,7 @@ static int check_wanted(const struct view *v)
 
 int cmd_stat(struct call *call)
 {
-	struct view v = {.call = call, .client = {.fd = -1}};
+	struct view v = {.call = call, .client = {.fd = -1}, .by = option(call, "guests") ? BY_GUEST : BY_DEVICE};
 	double interval = option_seconds(call, "watch", 1);
 	const char *n = option(call, "count");
 	long count = n ? atol(n) : -1;
@@ -380,6 +381,8 @@ int cmd_stat(struct call *call)
 	if (interval < 0.05 || (n && (count < 1 || !option(call, "watch"))))
 		return usage_error(call, n ? "--count is a number of --watch intervals"
 					   : "--watch: the shortest interval is 0.05 s");
+	if (v.by == BY_GUEST && call->n_args)
+		return usage_error(call, "--guests shows all guests, not single devices");
 	rc = open_view(&v);
 	if (!rc && ask(&v, &e))
 		rc = fail(call, e.code, "%s", e.text);
