@@ -129,8 +129,8 @@ version=${k#linux-image-}
 m=./lib/modules/$version
 parts=()
 for d in drivers/xen drivers/block drivers/virtio drivers/net/xen-netback drivers/net/xen-netfront.ko \
-	drivers/net/tun.ko drivers/net/tap.ko net/9p net/802 net/llc net/bridge fs/9p fs/ext4 fs/jbd2 \
-	fs/mbcache.ko fs/fscache fs/netfs crypto lib arch/x86/crypto; do
+	drivers/net/tun.ko drivers/net/tap.ko drivers/net/veth.ko net/9p net/802 net/llc net/bridge fs/9p fs/ext4 fs/jbd2 \
+	fs/mbcache.ko fs/configfs fs/fscache fs/netfs crypto lib arch/x86/crypto; do
 	parts+=("$m/kernel/$d")
 done
 mkdir -p "$t/k"
@@ -153,8 +153,9 @@ readelf -h "$new/vmlinux" >/dev/null || { say "can't unpack the kernel of $k"; e
 
 # fio is linked to Ceph, Gluster and RDMA libraries: 90 MB that no test here uses. Empty ones with
 # the same names, symbols and versions take their place; calling one aborts.
-stubs() { # ROOT
+stubs() { # DIRECTORY
 	local lib out
+	mkdir -p "$1"
 	objdump -p "$r/usr/bin/fio" | awk '/required from/ { lib = $3; sub(":", "", lib) }
 		/0x[0-9a-f]+ 0x/ { print lib, $4 }' >"$t/vers"
 	objdump -T "$r/usr/bin/fio" | awk '/\*UND\*/ { v = $(NF - 1); gsub(/[()]/, "", v); print v, $NF }' >"$t/syms"
@@ -163,7 +164,7 @@ stubs() { # ROOT
 		libgfapi.* | libnbd.* | libibverbs.* | librdmacm.* | librados.* | librbd.* | libpmem*) ;;
 		*) continue ;;
 		esac
-		out=$1/usr/lib/x86_64-linux-gnu/$lib
+		out=$1/$lib
 		awk -v lib="$lib" 'FNR == NR { if ($1 == lib) mine[$2] = 1; next }
 			($1 in mine) || (lib ~ /rados/ && $2 ~ /^rados_/) || (lib ~ /rbd/ && $2 ~ /^rbd_/) {
 				print "void " $2 "(void) { __builtin_trap(); }" }' "$t/vers" "$t/syms" >"$t/stub.c"
@@ -174,8 +175,9 @@ stubs() { # ROOT
 			$([ ! -s "$t/stub.map" ] || echo "-Wl,--version-script=$t/stub.map") -o "$out" "$t/stub.c"
 	done
 }
-stubs "$r"
-cp "$r"/usr/lib/x86_64-linux-gnu/lib{gfapi,nbd,ibverbs,rdmacm,rados,rbd,pmem}*.so.* "$g/usr/lib/x86_64-linux-gnu/"
+stubs "$t/stubs"
+cp "$t"/stubs/* "$g/usr/lib/x86_64-linux-gnu/"
+cp -n "$t"/stubs/* "$r/usr/lib/x86_64-linux-gnu/" # -n: xensplitd uses some, whose packages are there
 
 # --- initramfs archives ------------------------------------------------------------------------
 
