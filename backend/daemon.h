@@ -4,6 +4,7 @@
  *
  *   main thread    control socket, signals (main.c, control.c)
  *   store thread   XenStore: it finds devices and owns them (manager.c, device.c)
+ *   openers        targets that are being opened: they come and go (opener.c)
  *   workers        data (worker.c, queue.c)
  */
 #ifndef XSP_BACKEND_DAEMON_H

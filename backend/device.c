@@ -333,11 +333,14 @@ static void open_backing(struct xsp_device *dev)
 	dev->open_why[0] = '\0';
 	dev->open_err = dev->class->open(dev);
 	dev->open = !dev->open_err;
-	if (dev->open_err && dev->open_err != -EAGAIN)
+	if (dev->open_err && dev->open_err != -EAGAIN && dev->open_err != -EINPROGRESS)
 		xsp_device_report(dev, dev->open_why);
 }
 
-/* Open what stands behind it as soon as it may be wanted. False while a former owner may let go. */
+/*
+ * Open what stands behind it as soon as it may be wanted. False while that is under way or a former owner
+ * may let go.
+ */
 static bool have_backing(struct xsp_device *dev)
 {
 	bool wanted = dev->me >= XSP_XB_INITIALISING && dev->me != XSP_XB_CLOSING &&
@@ -349,11 +352,14 @@ static bool have_backing(struct xsp_device *dev)
 	 */
 	if (dev->me == XSP_XB_INITIALISING && !dev->connected && dev->open)
 		close_backing(dev);
-	if (!wanted || dev->open || (dev->open_err && dev->open_err != -EAGAIN))
+	if (!wanted || dev->open ||
+	    (dev->open_err && dev->open_err != -EAGAIN && dev->open_err != -EINPROGRESS))
 		return true;
 	if (dev->open_err == -EAGAIN && xsp_now_ns() < dev->retry_at_ns)
 		return false;
 	open_backing(dev);
+	if (dev->open_err == -EINPROGRESS)
+		return false;
 	if (dev->open_err == -EAGAIN) {
 		if (retry(dev))
 			return false;

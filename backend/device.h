@@ -33,8 +33,9 @@ struct xsp_device_class {
 	/* taken: somebody else on this host serves all devices of the class. NULL: nobody. */
 	bool (*taken)(void);
 	/*
-	 * open: what stands behind the device. May block. Returns 0, -EAGAIN when a former owner may
-	 * let go soon, or -errno; dev->open_why is a sentence then.
+	 * open: what stands behind the device. Returns 0; -EINPROGRESS when it takes longer: it marks the
+	 * device dirty then, and is called again; -EAGAIN when a former owner may let go soon; or
+	 * -errno, and dev->open_why is a sentence.
 	 */
 	int (*open)(struct xsp_device *dev);
 	/* close: the same; no queue is left. Also when it is not open. */

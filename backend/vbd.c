@@ -62,27 +62,62 @@ void xsp_vbd_open_empty(struct xsp_vbd *v, uint32_t sector_size)
 	xsp_vbd_show_target(v);
 }
 
-/* The target, with sectors of another size if that is wished. */
-static int open_target(struct xsp_vbd *v, const struct xsp_target_wish *wish, char *why, size_t why_len)
+static void opening_done(struct xsp_opening *o)
 {
-	char spec[XSP_STORE_PATH * 2];
-	struct xsp_target *t;
-	int err = xsp_target_open(v->spec, wish, &t, why, why_len);
+	struct xsp_vbd *v = o->owner;
 
-	if (err || !v->sector_wish || v->sector_wish == t->sector_size) {
-		if (!err)
-			v->target = t;
-		return err;
+	v->dev.dirty = true;
+}
+
+int xsp_vbd_begin_open(struct xsp_vbd *v, const char *spec)
+{
+	struct xsp_opening *o = v->opening;
+	int err;
+
+	if (o && !strcmp(o->spec, spec) && o->wish.readonly == v->readonly &&
+	    o->sector_size == v->sector_wish)
+		return 0; /* that is under way, or done */
+	xsp_opener_free(o); /* the toolstack wants another one now */
+	o = v->opening = calloc(1, sizeof(*o));
+	if (!o)
+		return -ENOMEM;
+	o->spec = strdup(spec);
+	o->wish = (struct xsp_target_wish){ v->readonly, v->dev.d->config->direct };
+	o->sector_size = v->sector_wish;
+	o->owner = v;
+	o->done = opening_done;
+	o->box = &v->dev.d->box;
+	err = o->spec ? xsp_opener_start(o) : -ENOMEM;
+	if (err) {
+		o->finished = true; /* nobody else has it */
+		xsp_opener_free(o);
+		v->opening = NULL;
 	}
-	xsp_target_close(t); /* its lock is taken again */
-	snprintf(spec, sizeof(spec), "sectors,size=%u:%s", v->sector_wish, v->spec);
-	return xsp_target_open(spec, wish, &v->target, why, why_len);
+	return err;
+}
+
+/* Begin to open it, or see how far that is: 0, -EINPROGRESS or -errno. */
+static int open_target(struct xsp_vbd *v, char *why, size_t why_len)
+{
+	int err = xsp_vbd_begin_open(v, v->spec);
+	struct xsp_opening *o = v->opening;
+
+	if (err)
+		return err;
+	if (!o->finished)
+		return -EINPROGRESS;
+	err = o->err;
+	snprintf(why, why_len, "%s", o->why);
+	v->target = o->target;
+	o->target = NULL;
+	xsp_opener_free(o);
+	v->opening = NULL;
+	return err;
 }
 
 static int vbd_open(struct xsp_device *dev)
 {
 	struct xsp_vbd *v = xsp_vbd_of(dev);
-	struct xsp_target_wish wish = { .direct = dev->d->config->direct };
 	char *why = dev->open_why;
 	size_t why_len = sizeof(dev->open_why);
 	int err = -ENOENT;
@@ -90,16 +125,17 @@ static int vbd_open(struct xsp_device *dev)
 	free(v->spec);
 	v->spec = xsp_store_read(&dev->d->store, XBT_NULL, "%s/params", dev->be);
 	read_nature(v);
-	wish.readonly = v->readonly;
 	v->look_at_params = false;
 	if ((!v->spec || !*v->spec) && xsp_vbd_removable(v)) {
+		xsp_opener_free(v->opening);
+		v->opening = NULL;
 		xsp_vbd_open_empty(v, v->sector_wish);
 		return 0;
 	}
 	if (!v->spec || !*v->spec)
 		snprintf(why, why_len, "no target: the node 'params' is missing or empty");
 	else
-		err = open_target(v, &wish, why, why_len);
+		err = open_target(v, why, why_len);
 	if (err && !*why)
 		snprintf(why, why_len, "can't open %s: %s", v->spec, strerror(-err));
 	v->offer_discard = !err && v->target->can_discard && v->discard_enable;
@@ -113,6 +149,8 @@ static void vbd_close(struct xsp_device *dev)
 
 	xsp_target_close(v->target);
 	v->target = NULL;
+	xsp_opener_free(v->opening);
+	v->opening = NULL;
 }
 
 static void vbd_changed(struct xsp_device *dev, const char *key)

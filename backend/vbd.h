@@ -10,11 +10,13 @@
 
 #include "backend/blk/queue.h"
 #include "backend/device.h"
+#include "backend/opener.h"
 
 struct xsp_vbd {
 	struct xsp_device dev; /* first */
 	char *spec;                 /* params as opened */
 	struct xsp_target *target;  /* NULL: not open */
+	struct xsp_opening *opening; /* it is being opened, on another thread */
 	bool readonly;
 	bool discard_enable;        /* the toolstack's key */
 	bool offer_discard;         /* the target can and the toolstack does not forbid it */

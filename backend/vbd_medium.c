@@ -52,12 +52,20 @@ static void change(struct xsp_device *dev)
 {
 	struct xsp_vbd *v = xsp_vbd_of(dev);
 	uint32_t sector_size = v->target->sector_size;
+	struct xsp_opening *o = v->opening;
 
+	v->opening = NULL;
 	dev->class->close(dev);
+	v->opening = o;
+	if (o && o->finished && o->err == -EAGAIN)
+		xsp_opener_now(o); /* it was the old medium that held what the new one needs */
 	dev->open_why[0] = '\0';
 	v->sector_wish = sector_size;
 	dev->open_err = dev->class->open(dev);
-	if (dev->open_err) {
+	if (dev->open_err == -EINPROGRESS) { /* yet another one: empty until it is there */
+		xsp_vbd_open_empty(v, sector_size);
+		dev->open_err = 0;
+	} else if (dev->open_err) {
 		xsp_vbd_open_empty(v, sector_size);
 		xsp_device_report(dev, dev->open_why);
 		dev->open_err = 0;
@@ -89,6 +97,19 @@ static bool other_medium(struct xsp_vbd *v)
 	}
 	free(params);
 	return other;
+}
+
+/* Open the new medium beside the old one; change takes it when it is there. True: there is none to open. */
+static bool begin_change(struct xsp_vbd *v)
+{
+	char *params = xsp_store_read(store(v), XBT_NULL, "%s/params", v->dev.be);
+	bool none = !params || !*params;
+
+	v->sector_wish = v->target->sector_size;
+	if (!none && xsp_vbd_begin_open(v, params))
+		none = true; /* change will try it again, and say why it can't be */
+	free(params);
+	return none;
 }
 
 /* --- eject -------------------------------------------------------------------------------------- */
@@ -147,7 +168,9 @@ bool xsp_vbd_tend(struct xsp_device *dev)
 
 	if (xsp_vbd_removable(v) && button_pushed(v))
 		eject(v);
-	if (v->look_at_params && other_medium(v))
+	if (v->look_at_params && other_medium(v) && begin_change(v))
+		return !xsp_device_pause(dev, change);
+	if (v->opening && v->opening->finished)
 		return !xsp_device_pause(dev, change);
 	if (xsp_vbd_size_changed(v))
 		return !xsp_device_pause(dev, resize);

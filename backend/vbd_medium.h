@@ -24,4 +24,12 @@ void xsp_vbd_watch_eject(struct xsp_vbd *v, bool on);
 void xsp_vbd_show_target(struct xsp_vbd *v);
 void xsp_vbd_open_empty(struct xsp_vbd *v, uint32_t sector_size);
 
+/**
+ * xsp_vbd_begin_open - open spec on another thread, with v->sector_wish and v->readonly; v->opening
+ *
+ * Nothing happens when just that is under way or done. The device is marked dirty when it ends. 0 or
+ * -errno.
+ */
+int xsp_vbd_begin_open(struct xsp_vbd *v, const char *spec);
+
 #endif

@@ -337,7 +337,7 @@ static void *worker_main(void *arg)
 		return NULL;
 	poll_evtchn(w);
 	poll_box(w);
-	while (!w->leaving) {
+	while (!w->leaving || w->owed) {
 		w->now_ns = xsp_now_ns();
 		xsp_poller_turn(&w->poller, w->now_ns);
 		visit_ready(w);

@@ -69,7 +69,8 @@ struct xsp_worker {
 	sem_t started; /* the thread has made its io_uring, or start_err */
 	int start_err;
 	bool running; /* the thread is there */
-	bool leaving; /* its own: end the loop */
+	bool leaving; /* its own: end the loop ... */
+	unsigned int owed; /* ... when so many that wait for completions of theirs have gone */
 	struct xsp_mailbox box;
 	struct io_uring uring;
 	xenevtchn_handle *xce;

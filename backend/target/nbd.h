@@ -137,7 +137,7 @@ void xsp_nbd_set_wait(struct xsp_nbd_set *s, struct xsp_io *io);
 /** xsp_nbd_set_kick - send what waits, as far as connections have room */
 void xsp_nbd_set_kick(struct xsp_nbd_set *s);
 
-/** xsp_nbd_set_fail - what waits fails */
+/** xsp_nbd_set_fail - what waits fails, now */
 void xsp_nbd_set_fail(struct xsp_nbd_set *s, int err);
 
 /** xsp_nbd_set_close - mail for the worker: close all; the set is freed when the io_uring owes nothing */

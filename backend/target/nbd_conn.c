@@ -121,6 +121,8 @@ static void lost(struct xsp_nbd_conn *c, const char *why)
 	else
 		xsp_debug(NULL, "nbd: %s: %s", c->set->nbd->spec.name, why);
 	back_off(c);
+	if (__atomic_load_n(&c->set->nbd->failed, __ATOMIC_RELAXED))
+		xsp_nbd_set_fail(c->set, -EIO);
 	xsp_nbd_set_kick(c->set); /* others of the set may take its requests */
 }
 

@@ -91,6 +91,7 @@ void xsp_nbd_set_may_go(struct xsp_nbd_set *s)
 	for (unsigned int i = 0; i < s->n_conns; i++)
 		if (s->conn[i].in_armed || s->conn[i].out_armed || s->conn[i].timer_armed)
 			return;
+	s->worker->owed--;
 	free(s);
 	xsp_nbd_put(n);
 }
@@ -102,6 +103,7 @@ void xsp_nbd_set_close(struct xsp_mail *mail, void *owner)
 
 	(void)owner;
 	s->closing = true;
+	s->worker->owed++; /* it stays until its io_uring has nothing of ours any more */
 	for (unsigned int i = 0; i < s->n_conns; i++)
 		xsp_nbd_conn_close(&s->conn[i]);
 	xsp_nbd_set_may_go(s);

@@ -113,7 +113,7 @@ struct xsp_target_ops {
 	const char *name;  /* the scheme: "file" */
 	const char *usage; /* one line for the list of known schemes */
 	/*
-	 * open: store thread, may block. opts is what stands between the name and the colon
+	 * open: any thread, may block; several at a time. opts is what stands between the name and the colon
 	 * ("ms=20"; "" when absent), rest what follows. Returns 0 and *ret, or -errno and a sentence in
 	 * why that names what to do.
 	 */
@@ -138,7 +138,7 @@ struct xsp_target_ops {
  * "delay,ms=20:file:/srv/a.img"; a bare absolute path is a file
  * @why: on failure a sentence for the log, the store and the person at xl
  *
- * Store thread; may block. Returns 0 or -errno.
+ * Any thread; may block. Returns 0 or -errno.
  */
 int xsp_target_open(const char *spec, const struct xsp_target_wish *wish, struct xsp_target **ret,
 		    char *why, size_t why_len);

@@ -234,6 +234,61 @@ void xsp_target_resize(struct xsp_target *t)
 	t->size_bytes = (uint64_t)eat8(&in) << 12;
 }
 
+/* The opener's thread: some it does at once, some when it is their turn. */
+static struct xsp_opening *pending;
+
+int xsp_opener_start(struct xsp_opening *o)
+{
+	uint8_t how = eat8(&in);
+
+	HOLDS(o->spec && o->owner && o->done && o->box && !o->finished);
+	if (how == 0xff)
+		return -EAGAIN;
+	if (how & 1) {
+		o->err = xsp_target_open(o->spec, &o->wish, &o->target, o->why, sizeof(o->why));
+		o->finished = true;
+		return 0;
+	}
+	o->next = pending;
+	pending = o;
+	return 0;
+}
+
+static void opener_acts(void)
+{
+	struct xsp_opening *o = pending;
+
+	if (!o)
+		return;
+	pending = o->next;
+	o->err = xsp_target_open(o->spec, &o->wish, &o->target, o->why, sizeof(o->why));
+	o->finished = true;
+	if (o->abandoned)
+		xsp_opener_free(o);
+	else
+		o->done(o);
+}
+
+void xsp_opener_now(struct xsp_opening *o)
+{
+	HOLDS(o->finished && !o->target);
+	o->err = xsp_target_open(o->spec, &o->wish, &o->target, o->why, sizeof(o->why));
+}
+
+void xsp_opener_free(struct xsp_opening *o)
+{
+	if (!o)
+		return;
+	if (!o->finished) {
+		HOLDS(!o->abandoned);
+		o->abandoned = true;
+		return;
+	}
+	xsp_target_close(o->target);
+	free(o->spec);
+	free(o);
+}
+
 /* Never called: the queues run in nobody's hands. */
 const struct xsp_queue_ops xsp_blkq_ops;
 
@@ -310,7 +365,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		case 3:
 			/* The store may be lost when a worker answers. */
 			d->store.xs = op >= 0xc0 ? NULL : (struct xs_handle *)worker;
-			worker_acts(op >> 6, op >> 3);
+			if ((op & 0x38) == 0x38)
+				opener_acts();
+			else
+				worker_acts(op >> 6, op >> 3);
 			d->store.xs = (struct xs_handle *)worker;
 			break;
 		default:
@@ -322,5 +380,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	settle(d);
 	while (!TAILQ_EMPTY(&d->devices))
 		xsp_device_free(TAILQ_FIRST(&d->devices));
+	while (pending)
+		opener_acts();
 	return 0;
 }
