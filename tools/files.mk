@@ -11,6 +11,12 @@ xensplit-vbd.src := tools/vbd/main.c tools/vbd/list.c tools/vbd/pattern.c tools/
 xensplit-vbd.deps := front blkfront common fsm ring
 xensplit-vbd.pkgs := xenevtchn xengnttab xenstore
 
+# A guest's PV network cards as TAPs.
+programs += xensplit-vif
+xensplit-vif.src := $(addprefix tools/vif/,main.c list.c tap.c pump.c control.c)
+xensplit-vif.deps := front blkfront netfront common fsm ring
+xensplit-vif.pkgs := xenevtchn xengnttab xenstore
+
 # The command for people and scripts.
 programs += xensplit
 xensplit.src := $(addprefix tools/xensplit/,main.c commands.c help.c out.c client.c store.c attach.c \

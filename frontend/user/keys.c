@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "frontend/user/disk.h"
+#include "frontend/user/owner.h"
 
 #define MAX_KEYS  16
 #define MAX_DOMID 0x7fefu /* below DOMID_FIRST_RESERVED */
@@ -192,29 +193,6 @@ int xsp_keys_eject(struct xsp_disk *d, bool push)
 
 /* --- who has the device open ------------------------------------------------------------------- */
 
-/* Start time of a process in clock ticks since boot; 0: there is no such process. */
-static unsigned long long started(long pid)
-{
-	char path[64], text[1024], *p;
-	unsigned long long ticks = 0;
-	size_t n;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%ld/stat", pid);
-	f = fopen(path, "re");
-	if (!f)
-		return 0;
-	n = fread(text, 1, sizeof(text) - 1, f);
-	fclose(f);
-	text[n] = '\0';
-	p = strrchr(text, ')'); /* the name before it may hold anything */
-	for (int field = 2; p && field < 22; field++)
-		p = strchr(p + 1, ' ');
-	if (p)
-		sscanf(p, " %llu", &ticks);
-	return ticks;
-}
-
 /*
  * Refuses a device that a living process of this domain has open, or a driver of its kernel: -EBUSY.
  * Taking it away from them would look to them like a disk that was pulled.
@@ -223,8 +201,7 @@ int xsp_keys_owner(struct xsp_disk *d)
 {
 	char driver[64];
 	char *s = xsp_store_read(&d->store, XBT_NULL, "%s/owner", d->front);
-	unsigned long long ticks;
-	long pid;
+	long pid = xsp_owner_alive(s);
 	int error = 0;
 
 	snprintf(driver, sizeof(driver), "/sys/bus/xen/devices/vbd-%u/driver", d->devid);
@@ -233,7 +210,7 @@ int xsp_keys_owner(struct xsp_disk *d)
 				      "vbd %u: in use by the kernel (echo vbd-%u "
 				      ">/sys/bus/xen/drivers/vbd/unbind)",
 				      d->devid, d->devid);
-	if (s && sscanf(s, "%ld %llu", &pid, &ticks) == 2 && pid > 0 && started(pid) == ticks)
+	if (pid)
 		error = xsp_disk_fail(d, -EBUSY, "vbd %u: in use by process %ld", d->devid, pid);
 	free(s);
 	return error;
@@ -287,7 +264,7 @@ static int publish(struct xsp_store *s, xs_transaction_t t, void *arg)
 		error = xsp_store_rm(s, t, path);
 	for (int i = 0; i < p->n && !error; i++)
 		error = put(d, t, p->keys[i].key, p->keys[i].value);
-	snprintf(owner, sizeof(owner), "%ld %llu", (long)getpid(), started(getpid()));
+	xsp_owner_text(owner, sizeof(owner));
 	if (!error)
 		error = put(d, t, "owner", owner);
 	return error ? error : write_state(d, t, XSP_XB_INITIALISED);

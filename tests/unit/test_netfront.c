@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <cmocka.h>
 
+#include "frontend/core/netfront_ctrl.h"
 #include "frontend/core/netfront_rx.h"
 #include "frontend/core/netfront_tx.h"
 
@@ -544,6 +545,48 @@ static void rx_random(void **state)
 	assert_true(got > 10000);
 }
 
+/* --- control ----------------------------------------------------------------------------------- */
+
+static void ctrl_ask_and_answer(void **state)
+{
+	static const uint32_t data[3] = { 1, 2, 3 };
+	struct xsp_netfront_ctrl q;
+	struct xsp_net_ctrl_rsp r;
+	struct xsp_net_ctrl_req req;
+
+	(void)state;
+	for (int lie = 0; lie < 5; lie++) {
+		xsp_netfront_ctrl_init(&q, &page);
+		xsp_ring_back_init(&back, RING, XSP_NET_CTRL_SLOTS, 0);
+		for (int i = 0; i < 300; i++) {
+			assert_int_equal(xsp_netfront_ctrl_ask(&q, XSP_NET_CTRL_GET_HASH_FLAGS, data), i == 0);
+			assert_int_equal(xsp_netfront_ctrl_ask(&q, XSP_NET_CTRL_GET_HASH_FLAGS, data), -EBUSY);
+			assert_int_equal(xsp_netfront_ctrl_answer(&q, &r), 0);
+			assert_int_equal(xsp_ring_back_pending(&back), 1);
+			xsp_net_back_take_ctrl(&back, &req);
+			assert_true(req.type == XSP_NET_CTRL_GET_HASH_FLAGS && req.data[2] == 3);
+			r = (struct xsp_net_ctrl_rsp){ req.id, req.type, XSP_NET_CTRL_SUCCESS, 15 };
+			xsp_net_back_respond_ctrl(&back, &r);
+			assert_true(xsp_ring_back_push(&back));
+			assert_int_equal(xsp_netfront_ctrl_answer(&q, &r), 1);
+			assert_true(r.status == XSP_NET_CTRL_SUCCESS && r.data == 15);
+		}
+		xsp_netfront_ctrl_ask(&q, XSP_NET_CTRL_SET_HASH_KEY, data);
+		xsp_net_back_take_ctrl(&back, &req);
+		r = (struct xsp_net_ctrl_rsp){ req.id, req.type, 0, 0 };
+		r.id = (uint16_t)(r.id + (lie == 0));
+		r.type = (uint16_t)(r.type + (lie == 1));
+		xsp_net_back_respond_ctrl(&back, &r);
+		if (lie == 2)
+			xsp_net_back_respond_ctrl(&back, &r); /* two for one */
+		xsp_ring_back_push(&back);
+		if (lie == 3)
+			RING->rsp_prod = 0x80000000u;
+		assert_int_equal(xsp_netfront_ctrl_answer(&q, &r), lie < 4 ? -EPROTO : 1);
+		assert_int_equal(xsp_netfront_ctrl_ask(&q, 1, data), lie < 4 ? -EPROTO : 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -560,6 +603,7 @@ int main(void)
 		cmocka_unit_test_setup(rx_too_long, setup_rx),
 		cmocka_unit_test_setup(rx_liars, setup_rx),
 		cmocka_unit_test_setup(rx_random, setup_rx),
+		cmocka_unit_test(ctrl_ask_and_answer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

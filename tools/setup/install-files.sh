@@ -36,6 +36,7 @@ so=$(readlink "$B/lib/libxensplit-front.so")
 put 0644 "$B/lib/$so" "$libdir/$so"
 ln -sf "$so" "$D$libdir/libxensplit-front.so"
 put 0644 frontend/user/xensplit-front.h "$PREFIX/include/xensplit-front.h"
+put 0644 frontend/user/xensplit-nic.h "$PREFIX/include/xensplit-nic.h"
 cat >"$generated" <<END
 prefix=$PREFIX
 libdir=$libdir
