@@ -138,3 +138,9 @@ test_sectors.pkgs := liburing cmocka
 units += test_polling
 test_polling.src := tests/unit/test_polling.c backend/polling.c
 test_polling.pkgs := cmocka
+
+# A guest that misbehaves with a network device; tests/lab/test-hostile-net.sh runs it.
+programs += xsp-evilnet
+xsp-evilnet.src := tests/evilnet/main.c tests/evilnet/guest.c tests/evilnet/attacks.c
+xsp-evilnet.deps := ring
+xsp-evilnet.pkgs := xenevtchn xengnttab xenstore

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/* xsp-evilnet's command line: see net.h. */
+#include "tests/evilnet/net.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void nothing(struct nic *g)
+{
+	(void)g;
+}
+
+static const struct {
+	const char *name;
+	void (*run)(struct nic *g);
+	const char *what;
+} attacks[] = {
+	{ "indices", indices, "request indices that can't be" },
+	{ "endless", endless, "packets, fragments and extras without end" },
+	{ "malformed", malformed, "sizes and offsets that make no packet" },
+	{ "empty", empty, "fragments of nothing" },
+	{ "splits", splits, "headers in up to 18 pieces (nothing bad)" },
+	{ "grants", bad_grants, "a bad grant in each place" },
+	{ "rx-grants", rx_bad_grants, "bad pages to receive into" },
+	{ "rx-starve", rx_starve, "no pages to receive into, 30 ms a percent" },
+	{ "offloads", offloads, "20 packets a percent with offloads that lie" },
+	{ "double-fetch", double_fetch, "requests rewritten while they are taken" },
+	{ "storm", storm, "events for nothing, 30 ms a percent" },
+	{ "toggles", toggles, "connect and disconnect under traffic" },
+	{ "nodes", nodes, "garbage in each node" },
+	{ "die", die, "SIGKILL with the rings full" },
+	{ "recover", nothing, "only what follows each: connect anew, ping" },
+};
+#define N_ATTACKS (sizeof(attacks) / sizeof(attacks[0]))
+
+static const char *current = "";
+
+bool expect(struct nic *g, bool good, const char *fmt, ...)
+{
+	va_list args;
+
+	if (good)
+		return true;
+	if (++g->failed > 20)
+		return false;
+	printf("WRONG %s: expected: ", current);
+	va_start(args, fmt);
+	vprintf(fmt, args);
+	va_end(args);
+	puts("");
+	return false;
+}
+
+static int usage(int code)
+{
+	fprintf(code ? stderr : stdout,
+		"usage: xsp-evilnet [--dose PERCENT] DEVID ATTACK...\n"
+		"A hostile guest with a network device, for tests; 10.8.0.1 must answer behind it.\n");
+	for (unsigned int i = 0; i < N_ATTACKS; i++)
+		fprintf(code ? stderr : stdout, "  %-14s %s\n", attacks[i].name, attacks[i].what);
+	return code;
+}
+
+static int run(struct nic *g, const char *name)
+{
+	uint64_t start = now_ms();
+	int before = g->failed;
+	unsigned int i = 0;
+
+	current = name;
+	while (i < N_ATTACKS && strcmp(attacks[i].name, name))
+		i++;
+	if (i == N_ATTACKS)
+		return usage(2);
+	attacks[i].run(g);
+	g->split = false;
+	expect(g, nic_connect(g), "the device connects again (backend state %d)",
+	       nic_number(g, g->be, "state"));
+	expect(g, g->tx_sring && nic_number(g, g->be, "state") == 4 && nic_works(g),
+	       "the device works again");
+	nic_close(g);
+	printf("%s %s, %llu ms\n", g->failed > before ? "FAIL " : "ok   ", name,
+	       (unsigned long long)(now_ms() - start));
+	fflush(stdout);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	const char *dom = getenv("XENSPLIT_DOM");
+	struct nic g = { .dose = 100 };
+	int at = 1, rc = 0;
+
+	if (argc > 1 && !strcmp(argv[1], "--help"))
+		return usage(0);
+	if (argc > 2 && !strcmp(argv[1], "--dose")) {
+		g.dose = (unsigned int)atoi(argv[2]);
+		at = 3;
+	}
+	if (argc < at + 2)
+		return usage(2);
+	rc = nic_open(&g, dom ? (uint32_t)atoi(dom) : 0, (uint32_t)atoi(argv[at]));
+	if (rc) {
+		fprintf(stderr, "xsp-evilnet: can't open the device: %s\n", strerror(-rc));
+		return 2;
+	}
+	while (++at < argc && !rc)
+		rc = run(&g, argv[at]);
+	return rc ? rc : g.failed != 0;
+}
