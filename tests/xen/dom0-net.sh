@@ -57,6 +57,77 @@ check "Dom0 to guest 1" no_loss 0 10.9.0.11
 check "Dom0 to guest 2" no_loss 0 10.9.0.12
 check "guest 1 to guest 2" no_loss 1 10.9.0.12
 check "guest 2 to Dom0" no_loss 2 10.9.0.1
-xensplit --json show "vif/$(guest_domid 1)/0" | head -c 3000
+
+step "TCP, segmentation offload on and off"
+iperf() { # SECONDS ADDRESS [ARGS]: from guest 1; prints the rate
+	local out
+	out=$(in_guest 1 "iperf3 -c $2 -t $1 -f m ${3:-}") || { echo "$out"; return 1; }
+	echo "$out" | grep receiver | sed 's/^/      | /' >&3
+}
+exec 3>&1
+iperf3 -s -D
+in_guest 2 'iperf3 -s -D'
+check "guest 1 to Dom0" iperf 4 10.9.0.1
+check "Dom0 to guest 1" iperf 4 10.9.0.1 -R
+check "guest 1 to guest 2" iperf 4 10.9.0.12
+check "large packets went from guest to guest unsplit" eval "
+	tells '\"tx_gso\":[1-9]' show vif/$(guest_domid 1)/0 && tells '\"rx_gso\":[1-9]' show vif/$(guest_domid 2)/0"
+check "no packet was refused" tells '"tx_malformed":0,"tx_short":0,"tx_length":0,"tx_protocol":0,"tx_fragment":0,"tx_gso_bad":0,"tx_refused":0,"bad_gref":0' \
+	show "vif/$(guest_domid 1)/0"
+check "guest 1: ethtool turns it off" in_guest 1 'ethtool -K eth0 tso off gso off gro off'
+check "guest 1 to guest 2, without" iperf 3 10.9.0.12
+check "guest 2 to guest 1, without" iperf 3 10.9.0.12 -R
+check "guest 1: checksum offload off too" in_guest 1 'ethtool -K eth0 tx off sg off'
+check "guest 1 to guest 2, without" iperf 3 10.9.0.12
+check "guest 1: all on again" in_guest 1 'ethtool -K eth0 tx on sg on tso on gso on gro on'
+bad_sums='awk "/^(Tcp|Udp):/ { if (!(\$1 in h)) { h[\$1] = 1; for (i = 1; i <= NF; i++) if (\$i == \"InCsumErrors\") c[\$1] = i } else n += \$c[\$1] } END { print n + 0; exit n > 0 }" /proc/net/snmp'
+check "no bad checksum: Dom0" bash -c "$bad_sums"
+for n in 1 2; do check "no bad checksum: guest $n" in_guest $n "$bad_sums"; done
+
+step "64 MiB through it, compared by checksum"
+check "guest 2 serves a file" in_guest 2 'dd if=/dev/urandom of=/tmp/f bs=1M count=64 2>/dev/null; httpd -p 80 -h /tmp; sha256sum </tmp/f'
+sum=$(grep -oE '^[0-9a-f]{64}' /tmp/check.out)
+same_sum() { [ -n "$sum" ] && grep -q "^$sum" /tmp/got || { echo "$sum"; cat /tmp/got; return 1; }; }
+in_guest 1 'wget -q -O - http://10.9.0.12/f | sha256sum' >/tmp/got 2>&1
+check "guest 1 gets the same" same_sum
+
+step "the daemon restarted under TCP"
+before=$(in_guest 1 'cat /proc/net/snmp' | awk '/^Tcp: [0-9]/ { print $9 + $15 }')
+in_guest 1 'iperf3 -c 10.9.0.12 -t 40 -f m' >/tmp/iperf.log 2>&1 &
+stream=$!
+sleep 2
+n=0
+for i in 1 2 3 4 5 6 7 8 9 10; do
+	daemon_stop || break
+	state_is 1 4 >/dev/null || break
+	daemon_start || break
+	n=$i
+	sleep 1
+done
+check "10 restarts, $n done" test $n = 10
+check "each was taken over" tells '"adopted":1,' show "vif/$(guest_domid 1)/0"
+check "iperf3 ran through" eval "wait $stream || { cat /tmp/iperf.log; false; }"
+grep receiver /tmp/iperf.log | sed 's/^/      | /'
+after=$(in_guest 1 'cat /proc/net/snmp' | awk '/^Tcp: [0-9]/ { print $9 + $15 }')
+check "no TCP reset ($before before, $after after)" test "$before" = "$after"
+
+step "hot-plug, and a guest destroyed under traffic"
+check "xl network-attach" xl network-attach guest1 mac=00:16:3e:00:01:01 bridge=xenbr0 rate=80Mb/s
+check "guest 1 has eth1" eventually 30 in_guest 1 'test -e /sys/class/net/eth1'
+check "it works" eval "in_guest 1 'ip link set eth1 up; ip addr add 10.9.0.21/24 dev eth1' && eventually 10 ping -c 1 -W 2 10.9.0.21"
+check "its rate is known" tells '"rate_bytes":500000,"rate_usecs":50000' show "vif/$(guest_domid 1)/1"
+in_guest 1 'ping -q -i 0.01 -w 8 -I eth1 10.9.0.1' >/dev/null 2>&1 &
+check "xl network-detach under traffic" xl network-detach guest1 1
+check "its TAP is gone" eventually 10 test ! -e "/sys/class/net/vif$(guest_domid 1).1"
+in_guest 2 'iperf3 -c 10.9.0.1 -t 60' >/dev/null 2>&1 &
+sleep 2
+dead=$(guest_domid 2)
+check "guest 2 destroyed" guest_destroy 2
+no_zombie() { [ -z "$(world-domains | awk -v d="$dead" '$1 == d')" ]; }
+check "no zombie" eventually 20 no_zombie
+check "its TAP is gone" eventually 10 test ! -e "/sys/class/net/vif$dead.0"
+check "guest 1 doesn't mind" no_loss 1 10.9.0.1
+check "guest 1 goes in order" guest_stop 1
+check "the daemon stops" daemon_stop
 
 closing
