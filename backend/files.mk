@@ -22,3 +22,4 @@ xensplitd.deps := control common fsm ring
 xensplitd.src += backend/target/sectors.c
 xensplitd.pkgs := liburing libnbd xenstore xengnttab xenevtchn xencontrol xentoollog json-c inih
 xensplitd.src += backend/target/empty.c backend/vbd_medium.c
+control.src += backend/vif_methods.c

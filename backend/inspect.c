@@ -104,6 +104,14 @@ static void add_net_stats(struct xsp_net_stats *to, const struct xsp_net_stats *
 #undef X
 }
 
+static void add_net_queue(struct xsp_vif_snap *to, unsigned int k, const struct xsp_net_stats *from)
+{
+	add_net_stats(&to->stats, from);
+	to->queue[k].tx_packets = xsp_counted(&from->tx_packets);
+	to->queue[k].rx_packets = xsp_counted(&from->rx_packets);
+	to->n_queue_stats = k + 1;
+}
+
 int xsp_inspect_vifs(struct xsp_daemon *d, struct xsp_vif_snap **ret, size_t *ret_n)
 {
 	struct xsp_vif_snap *snaps = NULL;
@@ -123,7 +131,7 @@ int xsp_inspect_vifs(struct xsp_daemon *d, struct xsp_vif_snap **ret, size_t *re
 		snaps[i] = v->snap;
 		snaps[i].dev = dev->snap;
 		for (unsigned int k = 0; k < XSP_MAX_QUEUES && v->stats[k]; k++)
-			add_net_stats(&snaps[i].stats, v->stats[k]);
+			add_net_queue(&snaps[i], k, v->stats[k]);
 		i++;
 	}
 	pthread_mutex_unlock(&d->lock);

@@ -78,6 +78,10 @@ struct xsp_vif_snap {
 	bool sg, csum4, csum6, gso4, gso6, split;
 	uint32_t tx_ring_ref, rx_ring_ref, evtchn;
 	struct xsp_net_stats stats; /* of all queues */
+	uint32_t n_queue_stats;     /* queues there ever were */
+	struct {
+		uint64_t tx_packets, rx_packets;
+	} queue[16];
 };
 
 /** xsp_inspect_vifs - as xsp_inspect_vbds, of every network device */

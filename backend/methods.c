@@ -10,6 +10,7 @@
 
 #include "backend/config.h"
 #include "backend/inspect.h"
+#include "backend/vif_methods.h"
 #include "common/devname.h"
 #include "common/xenbus/fsm.h"
 
@@ -511,6 +512,15 @@ const struct xsp_rpc_method xsp_methods_table[] = {
 	  {"worker", json_type_int, true, "number of the worker"},
 	  {0}},
 	 xsp_methods_worker_move},
+	{"vif.list", "every network device: state, port, what it waits for", {{0}}, xsp_vif_list},
+	{"vif.show",
+	 "everything about one network device",
+	 {{"device", json_type_string, true, "device id, vif/DOMID/DEVID"}, {0}},
+	 xsp_vif_show},
+	{"vif.stat",
+	 "counters of one or all network devices, since they first appeared",
+	 {{"device", json_type_string, false, "device id, vif/DOMID/DEVID"}, {0}},
+	 xsp_vif_stat},
 	{"log.get", "the log level in force", {{0}}, log_get},
 	{"log.set",
 	 "change the log level until the next start",

@@ -31,6 +31,22 @@ int xsp_inspect_vbd_queues(struct xsp_daemon *d, uint32_t domid, uint32_t devid,
 	return 2;
 }
 
+int xsp_inspect_vifs(struct xsp_daemon *d, struct xsp_vif_snap **ret, size_t *ret_n)
+{
+	struct xsp_vif_snap *v = calloc(1, sizeof(*v));
+
+	(void)d;
+	v->dev.domid = 1;
+	v->dev.connected = true;
+	v->n_queue_stats = 2;
+	v->stats.tx_packets = 7;
+	strcpy(v->ifname, "vif1.0");
+	strcpy(v->mac, "\xff\"");
+	*ret = v;
+	*ret_n = 1;
+	return 0;
+}
+
 int xsp_inspect_ring(struct xsp_daemon *d, uint32_t domid, uint32_t devid, uint32_t queue,
 		     struct xsp_ring_snap **ret)
 {

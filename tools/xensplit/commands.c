@@ -24,7 +24,8 @@ static int run_lab(struct call *call)
 }
 
 #define DEV_FORMS \
-	"A device is named vbd/1/51712 (domain 1, device 51712), 1:xvda or GUESTNAME:xvda.\n"
+	"A device is named vbd/1/51712 (domain 1, device 51712), 1:xvda or GUESTNAME:xvda; a\n" \
+	"network interface vif/1/0.\n"
 
 const struct command commands[] = {
 	{
@@ -177,6 +178,53 @@ const struct command commands[] = {
 		.max_args = 1,
 		.completes = COMPLETE_DEVICE,
 		.run = cmd_ring,
+	},
+	{
+		.name = "network-attach",
+		.args = "DOMAIN [KEY=VALUE]...",
+		.summary = "give a guest a network interface, in xl's words",
+		.about = "Writes what a toolstack writes and waits until the backend has made its end; with\n"
+			 "--wait, until the guest uses it. Keys, with commas or blanks between them:\n"
+			 "\n"
+			 "  mac=00:16:3e:..   made from the ids when absent\n"
+			 "  bridge=NAME       the bridge that its TAP joins\n"
+			 "  rate=10Mb/s       what the guest may send; 1MB/s@20ms: in portions of 20 ms\n"
+			 "  mtu=N, vifname=NAME, devid=N\n"
+			 "  script=PATH       a hotplug script that somebody else runs: the device waits for it\n"
+			 "  port=SPEC         instead of a TAP: null: (swallows everything)\n",
+		.examples = "network-attach web bridge=xenbr0\n"
+			    "network-attach 1 mac=00:16:3e:01:02:03,bridge=xenbr0,rate=100Mb/s --wait\n",
+		.options = {{"wait", 'w', "[SEC]", "wait until the guest is connected (30)"}},
+		.min_args = 1,
+		.max_args = 64,
+		.completes = COMPLETE_DOMAIN,
+		.run = cmd_network_attach,
+	},
+	{
+		.name = "network-detach",
+		.args = "DOMAIN [DEVID|MAC]",
+		.summary = "take a network interface away from a guest",
+		.about = "As `detach` for a disk; vif/1/0 instead of the two words is fine too.\n",
+		.examples = "network-detach web 1\n"
+			    "network-detach web 00:16:3e:01:02:03\n"
+			    "network-detach vif/1/0 --force\n",
+		.options = {{"force", 'f', NULL, "do not ask the guest"},
+			    {"timeout", 't', "SEC", "how long to wait for the guest (10)"}},
+		.min_args = 1,
+		.max_args = 2,
+		.completes = COMPLETE_DOMAIN,
+		.run = cmd_network_detach,
+	},
+	{
+		.name = "network-list",
+		.args = "[DOMAIN]",
+		.summary = "the network interfaces of all guests, or of one",
+		.about = "The columns are those of `xl network-list`.\n",
+		.examples = "network-list\n"
+			    "network-list web --json\n",
+		.max_args = 1,
+		.completes = COMPLETE_DOMAIN,
+		.run = cmd_network_list,
 	},
 	{
 		.name = "doctor",

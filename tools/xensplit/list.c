@@ -7,6 +7,7 @@
 #include "common/devname.h"
 #include "common/xenbus/fsm.h"
 #include "tools/xensplit/client.h"
+#include "tools/xensplit/network.h"
 #include "tools/xensplit/out.h"
 #include "tools/xensplit/store.h"
 
@@ -144,7 +145,7 @@ int cmd_list(struct call *call)
 {
 	struct store s = {0};
 	struct device *all = NULL;
-	struct json_object *list, *daemon, *o;
+	struct json_object *list, *nics, *daemon, *o;
 	uint32_t domid = 0;
 	int n, rc;
 
@@ -161,16 +162,21 @@ int cmd_list(struct call *call)
 	for (int i = 0; i < n; i++)
 		if (!call->n_args || all[i].domid == domid)
 			json_object_array_add(list, describe(&s, &all[i], daemon));
+	nics = network_list(&s, call->n_args ? (long)domid : -1);
 	if (call->json) {
 		o = json_object_new_object();
 		json_object_object_add(o, "daemon", json_object_new_boolean(daemon != NULL));
 		json_object_object_add(o, "devices", list);
+		json_object_object_add(o, "networks", nics);
 		print_json(o);
 	} else {
 		if (json_object_array_length(list))
 			print_table(list);
 		else
 			note(call, "no disks; `xensplit attach` makes one");
+		if (json_object_array_length(nics))
+			network_print(nics);
+		json_object_put(nics);
 		if (!daemon)
 			note(call, "(no daemon answers at %s)", call->socket);
 		json_object_put(list);

@@ -7,6 +7,7 @@
 
 #include "common/utf8.h"
 #include "tools/xensplit/client.h"
+#include "tools/xensplit/network.h"
 #include "tools/xensplit/out.h"
 #include "tools/xensplit/store.h"
 
@@ -16,7 +17,7 @@ static int device_argument(struct call *call, struct device *d)
 	struct store s = {.backend = call->backend};
 	int rc = EXIT_OK;
 
-	if (strncmp(call->args[0], "vbd/", 4))
+	if (strncmp(call->args[0], "vbd/", 4) && strncmp(call->args[0], "vif/", 4))
 		rc = store_open(call, &s);
 	if (!rc)
 		rc = device_parse(call, &s, call->args[0], d);
@@ -116,6 +117,7 @@ int cmd_show(struct call *call)
 	struct store s = {0};
 	struct device d;
 	struct client c;
+	bool is_vif;
 	int rc = store_open(call, &s);
 
 	if (!rc)
@@ -124,8 +126,9 @@ int cmd_show(struct call *call)
 		store_close(&s);
 		return rc;
 	}
+	is_vif = !strncmp(d.id, "vif/", 4);
 	if (!client_open(&c, call->socket, &e))
-		o = client_call(&c, "vbd.show", device_params(d.id), &e);
+		o = client_call(&c, is_vif ? "vif.show" : "vbd.show", device_params(d.id), &e);
 	client_close(&c);
 	back = nodes_of(&s, d.back);
 	front = nodes_of(&s, d.front);
@@ -144,7 +147,9 @@ int cmd_show(struct call *call)
 		json_object_object_add(o, "store", nodes);
 		return print_json(o);
 	}
-	if (o)
+	if (o && is_vif)
+		network_show(o);
+	else if (o)
 		print_device(o);
 	else
 		printf("%s%s%s  %s%s%s\n", paint(BOLD), d.id, paint(PLAIN), paint(YELLOW), e.text,

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "tools/xensplit/client.h"
+#include "tools/xensplit/network.h"
 #include "tools/xensplit/out.h"
 #include "tools/xensplit/sample.h"
 #include "tools/xensplit/store.h"
@@ -68,6 +69,24 @@ static int ask(struct view *v, struct client_error *e)
 	e->code = EXIT_FAILED;
 	strcpy(e->text, "out of memory");
 	return rc;
+}
+
+/* The network devices that are wanted, as vif.stat tells of them; a daemon of old has none. */
+static struct json_object *ask_networks(struct view *v)
+{
+	struct json_object *all, *list = json_object_new_array(), *vifs;
+	struct client_error e;
+
+	all = client_call(&v->client, "vif.stat", NULL, &e);
+	vifs = get_member(all, "vifs");
+	for (size_t i = 0; vifs && i < json_object_array_length(vifs); i++) {
+		struct json_object *o = json_object_array_get_idx(vifs, i);
+
+		if (is_wanted(v, get_text(o, "device")))
+			json_object_array_add(list, json_object_get(o));
+	}
+	json_object_put(all);
+	return list;
 }
 
 /* --- text --------------------------------------------------------------------------------------
@@ -273,6 +292,8 @@ static void print_as_json(struct view *v, double seconds)
 			json_object_array_add(list, sample_json(v, i, &s));
 	}
 	json_object_object_add(o, "devices", list);
+	if (!(seconds > 0))
+		json_object_object_add(o, "networks", ask_networks(v));
 	print_json(o);
 }
 
@@ -358,6 +379,8 @@ static int check_wanted(const struct view *v)
 	for (int w = 0; w < v->n_wanted; w++) {
 		int i = 0;
 
+		if (!strncmp(v->wanted[w].id, "vif/", 4))
+			continue;
 		while (i < v->now.n && strcmp(v->now.dev[i].id, v->wanted[w].id))
 			i++;
 		if (i == v->now.n)
@@ -365,6 +388,23 @@ static int check_wanted(const struct view *v)
 				    v->wanted[w].id);
 	}
 	return EXIT_OK;
+}
+
+/* Disks, then network interfaces, each in a table of its own. */
+static void print_all_totals(struct view *v)
+{
+	struct json_object *vifs = ask_networks(v);
+	bool disks = false;
+
+	for (int i = 0; i < v->now.n; i++)
+		disks |= is_wanted(v, v->now.dev[i].id);
+	if (disks)
+		print_totals(v);
+	if (json_object_array_length(vifs))
+		network_totals(vifs);
+	if (!disks && !json_object_array_length(vifs))
+		note(v->call, "the daemon serves no such device; `xensplit attach` makes one");
+	json_object_put(vifs);
 }
 
 int cmd_stat(struct call *call)
@@ -392,10 +432,8 @@ int cmd_stat(struct call *call)
 		rc = watch(&v, interval, count);
 	else if (!rc && call->json)
 		print_as_json(&v, 0);
-	else if (!rc && v.now.n)
-		print_totals(&v);
 	else if (!rc)
-		note(call, "the daemon serves no disk; `xensplit attach` makes one");
+		print_all_totals(&v);
 	round_free(&v.last);
 	round_free(&v.now);
 	client_close(&v.client);

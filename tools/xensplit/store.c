@@ -133,14 +133,31 @@ int store_domain(const struct call *call, struct store *s, const char *name, uin
 /* --- devices -----------------------------------------------------------------------------------
  */
 
-void device_init(struct store *s, struct device *d, uint32_t domid, uint32_t devid)
+void device_init_of(struct store *s, struct device *d, const char *class, uint32_t domid, uint32_t devid)
 {
 	d->domid = domid;
 	d->devid = devid;
-	xsp_devid_format(d->id, domid, devid);
-	snprintf(d->back, sizeof(d->back), "/local/domain/%u/backend/vbd/%u/%u", s->backend, domid,
-		 devid);
-	snprintf(d->front, sizeof(d->front), "/local/domain/%u/device/vbd/%u", domid, devid);
+	snprintf(d->id, sizeof(d->id), "%s/%u/%u", class, domid, devid);
+	snprintf(d->back, sizeof(d->back), "/local/domain/%u/backend/%s/%u/%u", s->backend, class,
+		 domid, devid);
+	snprintf(d->front, sizeof(d->front), "/local/domain/%u/device/%s/%u", domid, class, devid);
+}
+
+void device_init(struct store *s, struct device *d, uint32_t domid, uint32_t devid)
+{
+	device_init_of(s, d, "vbd", domid, devid);
+}
+
+/* "vif/1/0" */
+static bool parse_vif(struct store *s, const char *text, struct device *ret)
+{
+	unsigned int domid, devid;
+	char end;
+
+	if (sscanf(text, "vif/%9u/%9u%c", &domid, &devid, &end) != 2)
+		return false;
+	device_init_of(s, ret, "vif", domid, devid);
+	return true;
 }
 
 int device_parse(const struct call *call, struct store *s, const char *text, struct device *ret)
@@ -154,8 +171,10 @@ int device_parse(const struct call *call, struct store *s, const char *text, str
 		device_init(s, ret, domid, devid);
 		return EXIT_OK;
 	}
+	if (parse_vif(s, text, ret))
+		return EXIT_OK;
 	if (!colon || colon == text || (size_t)(colon - text) >= sizeof(name))
-		return usage_error(call, "'%s' is no device: vbd/1/51712, 1:xvda or GUESTNAME:xvda",
+		return usage_error(call, "'%s' is no device: vbd/1/51712, vif/1/0, 1:xvda or GUESTNAME:xvda",
 				   text);
 	snprintf(name, sizeof(name), "%.*s", (int)(colon - text), text);
 	if (xsp_vdev_parse(colon + 1, &devid))
@@ -189,19 +208,24 @@ static int by_id(const void *a, const void *b)
 
 int device_all(struct store *s, struct device **ret)
 {
+	return device_all_of(s, "vbd", ret);
+}
+
+int device_all_of(struct store *s, const char *class, struct device **ret)
+{
 	char dir[STORE_PATH];
 	unsigned int n_doms = 0, n_devs = 0;
 	char **doms;
 	int n = 0;
 
 	*ret = NULL;
-	snprintf(dir, sizeof(dir), "/local/domain/%u/backend/vbd", s->backend);
+	snprintf(dir, sizeof(dir), "/local/domain/%u/backend/%s", s->backend, class);
 	doms = xs_directory(s->base.xs, XBT_NULL, dir, &n_doms);
 	for (unsigned int i = 0; doms && i < n_doms; i++) {
 		char **devs;
 
-		snprintf(dir, sizeof(dir), "/local/domain/%u/backend/vbd/%.16s", s->backend,
-			 doms[i]);
+		snprintf(dir, sizeof(dir), "/local/domain/%u/backend/%.16s/%.16s", s->backend,
+			 class, doms[i]);
 		devs = xs_directory(s->base.xs, XBT_NULL, dir, &n_devs);
 		for (unsigned int k = 0; devs && k < n_devs; k++) {
 			struct device *more = realloc(*ret, (size_t)(n + 1) * sizeof(**ret));
@@ -211,8 +235,8 @@ int device_all(struct store *s, struct device **ret)
 				continue;
 			}
 			*ret = more;
-			device_init(s, &more[n++], (uint32_t)strtoul(doms[i], NULL, 10),
-				    (uint32_t)strtoul(devs[k], NULL, 10));
+			device_init_of(s, &more[n++], class, (uint32_t)strtoul(doms[i], NULL, 10),
+				       (uint32_t)strtoul(devs[k], NULL, 10));
 		}
 		free(devs);
 	}
@@ -319,7 +343,6 @@ int device_remove(struct store *s, const struct device *d)
 {
 	struct removal r = {.d = d};
 
-	snprintf(r.error, sizeof(r.error), "/local/domain/%u/error/backend/vbd/%u/%u", s->backend,
-		 d->domid, d->devid);
+	snprintf(r.error, sizeof(r.error), "/local/domain/%u/error/backend/%s", s->backend, d->id);
 	return xsp_store_transact(&s->base, remove_all, &r);
 }

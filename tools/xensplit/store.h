@@ -47,8 +47,11 @@ char *store_domain_name(struct store *s, uint32_t domid);
 /** device_init - fill in id and paths */
 void device_init(struct store *s, struct device *d, uint32_t domid, uint32_t devid);
 
+/** device_init_of - the same for a device of another class: "vif" */
+void device_init_of(struct store *s, struct device *d, const char *class, uint32_t domid, uint32_t devid);
+
 /**
- * device_parse - "vbd/1/51712", "1:xvda", "name:xvda" to a device (it need not exist)
+ * device_parse - "vbd/1/51712", "vif/1/0", "1:xvda", "name:xvda" to a device (it need not exist)
  *
  * EXIT_OK, or prints what is wrong.
  */
@@ -59,6 +62,9 @@ bool device_exists(struct store *s, const struct device *d);
 
 /** device_all - every device of the backend domain, sorted; *ret malloc'd; their number */
 int device_all(struct store *s, struct device **ret);
+
+/** device_all_of - the same for devices of another class */
+int device_all_of(struct store *s, const char *class, struct device **ret);
 
 /** device_error - why it is broken, as backend or hotplug script wrote it; malloc'd or NULL */
 char *device_error(struct store *s, const struct device *d);
