@@ -185,6 +185,8 @@ static int vbd_advertise(struct xsp_device *dev, xs_transaction_t t)
 	int err;
 
 	err = xsp_device_put(dev, t, "max-ring-page-order", "%u", XSP_RING_MAX_ORDER);
+	if (!err) /* the same for frontends that know num-ring-pages, as FreeBSD's */
+		err = xsp_device_put(dev, t, "max-ring-pages", "%u", 1u << XSP_RING_MAX_ORDER);
 	if (!err)
 		err = xsp_device_put(dev, t, "multi-queue-max-queues", "%u",
 				     xsp_vbd_max_queues(dev));
@@ -267,6 +269,10 @@ static int vbd_make_queues(struct xsp_device *dev, char *why, size_t why_len)
 	uint32_t n = 0;
 	int err = xsp_vbd_read_rings(dev, ring, &n, &v->dialect, why, why_len);
 
+	if (xsp_vbd_size_changed(v)) { /* while nobody used it */
+		xsp_target_resize(v->target);
+		xsp_vbd_show_target(v);
+	}
 	for (uint32_t i = 0; !err && i < n; i++) {
 		struct xsp_blkq *q = calloc(1, sizeof(*q));
 

@@ -32,6 +32,26 @@ static int read_protocol(struct xsp_front_keys *k, enum xsp_blk_abi *ret)
 	return err;
 }
 
+/* FreeBSD writes both, older frontends only the number of pages. */
+static int read_order(struct xsp_front_keys *k, uint32_t *ret)
+{
+	uint32_t pages = 0, order = 0;
+	int err = xsp_front_number(k, "ring-page-order", XSP_RING_MAX_ORDER + 1, 0, ret);
+
+	if (!err)
+		err = xsp_front_number(k, "num-ring-pages", (1u << XSP_RING_MAX_ORDER) + 1, 0, &pages);
+	if (err || !pages)
+		return err;
+	while (1u << order < pages)
+		order++;
+	if (1u << order != pages)
+		return xsp_front_bad(k, "the frontend's node 'num-ring-pages' is no power of two");
+	if (xsp_front_exists(k, "ring-page-order") && *ret != order)
+		return xsp_front_bad(k, "the frontend's num-ring-pages and ring-page-order do not agree");
+	*ret = order;
+	return 0;
+}
+
 /* Known names only; what a frontend says of itself is as good as anything else it says. */
 static int read_dialect(struct xsp_front_keys *k, enum xsp_blk_dialect *ret)
 {
@@ -88,7 +108,7 @@ static int read_rings(struct xsp_front_keys *k, void *arg)
 	if (!err && !rings->n)
 		err = xsp_front_bad(k, "the frontend's node 'multi-queue-num-queues' is 0");
 	if (!err)
-		err = xsp_front_number(k, "ring-page-order", XSP_RING_MAX_ORDER + 1, 0, &order);
+		err = read_order(k, &order);
 	if (!err)
 		err = read_protocol(k, &abi);
 	if (!err)

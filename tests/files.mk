@@ -64,7 +64,7 @@ vbd-barrier.pkgs := $(front.pkgs)
 
 programs += xsp-evil
 xsp-evil.src := tests/evil/main.c tests/evil/guest.c tests/evil/ring_attacks.c tests/evil/data_attacks.c \
-	tests/evil/mapped_attacks.c \
+	tests/evil/mapped_attacks.c tests/evil/change_attacks.c \
 	tests/evil/store_attacks.c tests/evil/life_attacks.c tests/evil/count.c
 xsp-evil.deps := ring
 xsp-evil.pkgs := xenevtchn xengnttab xenstore
@@ -144,3 +144,8 @@ programs += xsp-evilnet
 xsp-evilnet.src := tests/evilnet/main.c tests/evilnet/guest.c tests/evilnet/attacks.c
 xsp-evilnet.deps := ring
 xsp-evilnet.pkgs := xenevtchn xengnttab xenstore
+# The 64-bit side of a 32-bit frontend; tests/lab/test-guest32.sh compiles the other and runs both.
+programs += vbd-guest32
+vbd-guest32.src := tests/guest32/host.c tests/evil/guest.c
+vbd-guest32.deps := ring
+vbd-guest32.pkgs := xenevtchn xengnttab xenstore

@@ -130,6 +130,10 @@ void die(struct guest *g);
 void hold(struct guest *g);
 void hold_indirect(struct guest *g);
 
+void reborn(struct guest *g);
+void dialects(struct guest *g);
+void change_storm(struct guest *g);
+
 void idle(struct guest *g);
 void count_errors(struct guest *g);
 void read_far(struct guest *g);

@@ -43,6 +43,9 @@ static const struct attack {
 	{ "port", port_games, "the event channel closed during I/O" },
 	{ "toggles", toggles, "connect and disconnect during I/O" },
 	{ "pages-vanish", pages_vanish, "grants ended during I/O" },
+	{ "reborn", reborn, "a new kernel after kexec, at each state, in each way, with a full ring" },
+	{ "dialects", dialects, "sectors counted in every way there is (on sectors of 4096 bytes, or 512)" },
+	{ "change-storm", change_storm, "a full ring while the disk's medium or size changes; 20 ms a percent" },
 	{ "event-storm", event_storm, "events without requests, 30 ms a percent" },
 	{ "die", die, "SIGKILL with the ring full (run it again to recover)" },
 	{ "count", count_errors, "nothing bad: 100 each of read, write, flush; counts errors" },
@@ -127,7 +130,7 @@ static int run(struct guest *g, const char *name)
 	if (i < N_ATTACKS)
 		attacks[i].run(g);
 	if (i == N_ATTACKS || (attacks[i].run != count_errors && attacks[i].run != read_far &&
-			       attacks[i].run != read_only))
+			       attacks[i].run != read_only && attacks[i].run != change_storm))
 		recover(g);
 	guest_close(g);
 	printf("%-5s %s (%llu ms)\n", g->failed == before ? "ok" : "FAIL", name,
