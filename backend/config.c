@@ -43,6 +43,8 @@ static const struct setting settings[] = {
 	 "members may use the control socket besides root; 'none': nobody (xen, if it exists)"},
 	{"pid-file", 'p', KIND_PATH, AT(pid_file), 0, 0, "FILE",
 	 "write the process id there (none)"},
+	{"metrics-file", 0, KIND_PATH, AT(metrics_file), 0, 0, "FILE",
+	 "write all counters there every 10 s, as OpenMetrics text (none)"},
 	{"workers", 'w', KIND_NUMBER, AT(workers), 1, 64, "N",
 	 "data threads, 1 to 64 (online CPUs, at most 4)"},
 	{"polling", 0, KIND_POLLING, AT(polling.mode), 0, 0, "MODE",
@@ -498,6 +500,7 @@ void xsp_config_free(struct xsp_config *c)
 	free(c->config_path);
 	free(c->socket_path);
 	free(c->pid_file);
+	free(c->metrics_file);
 	free(c->group);
 	memset(c, 0, sizeof(*c));
 }

@@ -19,6 +19,7 @@ struct xsp_config {
 	char *config_path;          /* the file that was read; NULL when there was none */
 	char *socket_path;          /* control socket; its directory is made when missing */
 	char *pid_file;             /* NULL: none */
+	char *metrics_file;         /* counters as text, written every 10 s; NULL: none */
 	char *group;                /* name of the group below, NULL: root only */
 	gid_t socket_gid;           /* whose members may use the socket; (gid_t)-1: root only */
 	unsigned int workers;       /* 1..64 data threads */

@@ -1,6 +1,7 @@
 # The control plane: settings and the control socket.
 archives += control
-control.src := backend/config.c backend/polling.c backend/control.c backend/rpc.c backend/methods.c backend/methods_worker.c
+control.src := backend/config.c backend/polling.c backend/control.c backend/rpc.c backend/methods.c backend/methods_worker.c \
+	backend/metrics.c
 control.pkgs := json-c inih
 
 # The daemon.

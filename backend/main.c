@@ -11,6 +11,7 @@
 
 #include "backend/control.h"
 #include "backend/daemon.h"
+#include "backend/metrics.h"
 
 static int block_signals(void)
 {
@@ -64,9 +65,33 @@ static void write_pid_file(const char *path)
 	fclose(f);
 }
 
-/* Serve until a signal says stop. */
-static void serve(struct xsp_control *control, int signal_fd)
+/*
+ * The file of counters, when it is time; a reason why it can't be written is told once. Returns ms
+ * until the next time, -1 when there is no such file.
+ */
+static int write_metrics(struct xsp_daemon *d, uint64_t *next_ns)
 {
+	static int told;
+	const char *path = d->config->metrics_file;
+	uint64_t now = xsp_now_ns();
+	int err;
+
+	if (!path)
+		return -1;
+	if (now < *next_ns)
+		return (int)((*next_ns - now) / 1000000 + 1);
+	*next_ns = now + XSP_METRICS_SECONDS * 1000000000ull;
+	err = xsp_metrics_write(d, d->started_ns, path);
+	if (err && err != told)
+		xsp_warn(NULL, "can't write %s: %s", path, strerror(-err));
+	told = err;
+	return (int)XSP_METRICS_SECONDS * 1000;
+}
+
+/* Serve until a signal says stop. */
+static void serve(struct xsp_daemon *d, struct xsp_control *control, int signal_fd)
+{
+	uint64_t next_ns = 0;
 	struct pollfd fds[] = {
 		{ .fd = signal_fd, .events = POLLIN },
 		{ .fd = xsp_control_fd(control), .events = POLLIN },
@@ -74,7 +99,7 @@ static void serve(struct xsp_control *control, int signal_fd)
 	struct signalfd_siginfo info;
 
 	for (;;) {
-		if (poll(fds, 2, -1) < 0)
+		if (poll(fds, 2, write_metrics(d, &next_ns)) < 0)
 			continue;
 		if (fds[1].revents)
 			xsp_control_run(control);
@@ -135,7 +160,7 @@ int main(int argc, char **argv)
 	xsp_info(NULL, "xensplitd " XSP_VERSION ", %u worker%s", d.n_workers,
 		 d.n_workers == 1 ? "" : "s");
 
-	serve(control, signal_fd);
+	serve(&d, control, signal_fd);
 	if (!drain(&d, control)) {
 		/* Threads still hold the rings; leave at once, as after a crash. */
 		xsp_err(NULL, "requests are still in flight after %u s: leaving without them",

@@ -10,6 +10,7 @@
 
 #include "backend/config.h"
 #include "backend/inspect.h"
+#include "backend/metrics.h"
 #include "backend/vif_methods.h"
 #include "common/devname.h"
 #include "common/xenbus/fsm.h"
@@ -67,6 +68,24 @@ static int snapshot(struct xsp_methods *m, struct xsp_vbd_snap **vbds, size_t *n
 	if (!xsp_inspect_vbds(m->daemon, vbds, n))
 		return 0;
 	return xsp_rpc_fail(e, XSP_RPC_INTERNAL, "out of memory");
+}
+
+static int daemon_metrics(void *ctx, struct json_object *params, struct json_object **ret,
+			  struct xsp_rpc_error *e)
+{
+	struct xsp_methods *m = ctx;
+	char *text = NULL;
+	size_t len = 0;
+
+	(void)params;
+	if (xsp_metrics_text(m->daemon, m->started_ns, &text, &len)) {
+		free(text);
+		return xsp_rpc_fail(e, XSP_RPC_INTERNAL, "out of memory");
+	}
+	*ret = json_object_new_object();
+	TEXT(*ret, "text", text);
+	free(text);
+	return 0;
 }
 
 static int daemon_status(void *ctx, struct json_object *params, struct json_object **ret,
@@ -481,6 +500,7 @@ const struct xsp_rpc_method xsp_methods_table[] = {
 	{"rpc.methods", "what can be called, with which parameters", {{0}}, rpc_methods},
 	{"daemon.version", "name and version of the daemon", {{0}}, daemon_version},
 	{"daemon.status", "uptime, settings in force, sums of all counters", {{0}}, daemon_status},
+	{"daemon.metrics", "all counters as OpenMetrics text", {{0}}, daemon_metrics},
 	{"vbd.list", "every block device: state, target, what it waits for", {{0}}, vbd_list},
 	{"vbd.show", "everything about one block device", {DEVICE(true), {0}}, vbd_show},
 	{"vbd.stat",

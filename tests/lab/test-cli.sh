@@ -53,7 +53,7 @@ t 2 'is no device: vbd/1/51712' detach nonsense
 t 2 'no number of seconds' detach 1:xvda --timeout soon
 t 2 'usage' --json atach
 json "o['error']['code'] == 2 and o['error']['name'] == 'usage'"
-for c in attach detach list stat top show ring status doctor log lab version completion help; do
+for c in attach detach list stat top metrics show ring status doctor log lab version completion help; do
 	t 0 '^(usage|Usage): xensplit' help $c
 	t 0 '^(usage|Usage): xensplit' $c --help
 done

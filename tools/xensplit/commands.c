@@ -151,6 +151,20 @@ const struct command commands[] = {
 		.run = cmd_top,
 	},
 	{
+		.name = "metrics",
+		.summary = "all counters as OpenMetrics text",
+		.about = "For Prometheus and what else reads that. With --file into a file, by way of "
+			 "FILE.tmp, so\n"
+			 "that a reader sees all or nothing: for node_exporter's textfile collector its name "
+			 "ends in\n"
+			 ".prom. The daemon does the same by itself with --metrics-file.\n",
+		.examples = "metrics | grep latency\n"
+			    "metrics --file /var/lib/prometheus/node-exporter/xensplit.prom --every 15\n",
+		.options = {{"file", 'o', "PATH", "write it there, not to standard output"},
+			    {"every", 'e', "SEC", "again and again"}},
+		.run = cmd_metrics,
+	},
+	{
 		.name = "show",
 		.args = "DEVICE",
 		.summary = "everything about one disk",
