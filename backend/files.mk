@@ -18,7 +18,8 @@ xensplitd.src := backend/main.c backend/steer.c backend/manager.c backend/domain
 	backend/target/delay.c backend/target/error.c \
 	backend/target/nbd.c backend/target/nbd_set.c backend/target/nbd_conn.c \
 	backend/target/nbd_dial.c backend/target/nbd_spec.c \
-	backend/target/image.c backend/target/child.c
+	backend/target/image.c backend/target/child.c backend/target/aside.c \
+	backend/target/mem.c backend/target/log.c
 xensplitd.deps := control common fsm ring
 xensplitd.src += backend/target/sectors.c
 xensplitd.pkgs := liburing libnbd xenstore xengnttab xenevtchn xencontrol xentoollog json-c inih

@@ -20,6 +20,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "backend/target/aside.h"
 #include "backend/target/image.h"
 #include "backend/target/target.h"
 #include "common/log.h"
@@ -27,6 +28,8 @@
 struct file_target {
 	struct xsp_target t;
 	int fd;
+	struct xsp_aside *discards; /* a block device's; else NULL */
+	uint32_t discard_unit;      /* what its discard wants: whole logical blocks */
 	/*
 	 * 0, or the first error of an fdatasync. The kernel reports a lost write-back once and then
 	 * forgets it, so after one failure no flush of this description can be trusted again.
@@ -108,6 +111,7 @@ static int geometry(struct file_target *f, const char *path, bool direct, char *
 			f->t.sector_size = (uint32_t)logical;
 		if (!ioctl(f->fd, BLKPBSZGET, &physical))
 			f->t.physical_size = physical;
+		f->discard_unit = logical >= 512 ? (uint32_t)logical : 512;
 		discard_of(f, st.st_rdev);
 	} else if (S_ISREG(st.st_mode)) {
 		f->t.size_bytes = (uint64_t)st.st_size;
@@ -134,6 +138,21 @@ static int geometry(struct file_target *f, const char *path, bool direct, char *
 		f->t.size_bytes -= f->t.size_bytes % f->t.sector_size;
 	}
 	return 0;
+}
+
+/*
+ * BLKDISCARD and not a hole punched by io_uring, which on a block device means zeros and is refused by
+ * those that can discard but don't promise zeros. On the thread beside the workers.
+ */
+static int discard_blocks(struct xsp_target *t, struct xsp_io *io)
+{
+	const struct file_target *f = (struct file_target *)t;
+	uint64_t unit = f->discard_unit, begin = (io->offset + unit - 1) & ~(unit - 1);
+	uint64_t range[2] = { begin, ((io->offset + io->len) & ~(unit - 1)) - begin };
+
+	if (begin >= ((io->offset + io->len) & ~(unit - 1)))
+		return 0; /* less than a block: a discard is a hint */
+	return ioctl(f->fd, BLKDISCARD, range) ? -errno : 0;
 }
 
 static int lock(int fd, const char *path, bool readonly, char *why, size_t why_len)
@@ -195,6 +214,11 @@ static int file_open(const char *opts, const char *rest, const struct xsp_target
 			snprintf(why, why_len, "can't size %s: %s", rest, strerror(-err));
 		goto fail;
 	}
+	if (f->discard_unit && f->t.can_discard) {
+		err = xsp_aside_new(&f->t, discard_blocks, &f->discards);
+		if (err)
+			goto fail;
+	}
 	*ret = &f->t;
 	return 0;
 fail:
@@ -208,6 +232,7 @@ static void file_close(struct xsp_target *t)
 {
 	struct file_target *f = (struct file_target *)t;
 
+	xsp_aside_free(f->discards);
 	close(f->fd);
 	free(f);
 }
@@ -303,7 +328,7 @@ static void file_queue(struct file_target *f, struct xsp_io *io)
 		else
 			io_uring_prep_writev(sqe, f->fd, io->iov, io->niov, io->offset);
 		break;
-	case XSP_IO_DISCARD: /* on a block device too: the kernel makes a discard of it */
+	case XSP_IO_DISCARD: /* a file's: its blocks go back to the file system */
 		io_uring_prep_fallocate(sqe, f->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
 					(off_t)io->offset, (off_t)io->len);
 		break;
@@ -323,6 +348,8 @@ static void file_submit(struct xsp_target *t, struct xsp_io *io)
 	io->cb.fn = file_completed;
 	if (io->op == XSP_IO_FLUSH && err)
 		xsp_io_done(io, err);
+	else if (io->op == XSP_IO_DISCARD && f->discards)
+		xsp_aside_do(f->discards, io);
 	else
 		file_queue(f, io);
 }

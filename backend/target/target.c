@@ -13,8 +13,10 @@
 static const struct xsp_target_ops *const targets[] = {
 	&xsp_target_file,
 	&xsp_target_null,
+	&xsp_target_mem,
 	&xsp_target_delay,
 	&xsp_target_error,
+	&xsp_target_log,
 	&xsp_target_sectors,
 	&xsp_target_e512,
 	&xsp_target_nbd,

@@ -45,6 +45,12 @@ struct xsp_io {
 	struct xsp_io *next;      /* free list, or a wrapper's own list while it holds the request */
 	uint64_t scratch[3];      /* the wrapper's or target's, for the time it holds the request */
 	struct xsp_mail mail;     /* likewise: the way from thread to thread */
+	struct {
+		void *by;
+		void (*done)(struct xsp_io *io, int err);
+		uint64_t begun_ns, offset, bytes;
+		uint8_t op;
+	} log;                    /* log.c's, while what it wraps holds the request */
 };
 
 /**
@@ -103,6 +109,7 @@ struct xsp_target {
 	uint32_t sector_size;    /* smallest unit and alignment of a request: 512.. power of two */
 	uint32_t physical_size;  /* a hint for the guest */
 	bool readonly;
+	bool logged;             /* log.c is in the chain, for which a request has room once */
 	bool can_flush;          /* FLUSH means something */
 	bool can_discard;        /* DISCARD gives space back; the range then reads anything or zeros */
 	uint32_t discard_granularity; /* bytes */
@@ -189,6 +196,6 @@ int xsp_parse_size(const char *text, uint64_t *ret_bytes);
 extern const struct xsp_target_ops xsp_target_file, xsp_target_null, xsp_target_delay,
 	xsp_target_error, xsp_target_nbd, xsp_target_nbd_unix, xsp_target_qcow2, xsp_target_vmdk,
 	xsp_target_vhdx, xsp_target_vpc, xsp_target_qed;
-extern const struct xsp_target_ops xsp_target_sectors, xsp_target_e512;
+extern const struct xsp_target_ops xsp_target_sectors, xsp_target_e512, xsp_target_mem, xsp_target_log;
 
 #endif

@@ -124,6 +124,13 @@ static void nbd_specs(void **state)
 	nbd_parses("nbd", "//host:1234/a/b", "", "host", "1234", "a/b");
 	nbd_parses("nbd", "nbd://[fe80::1]:5/x", "", "fe80::1", "5", "x");
 	nbd_parses("nbd", "//[::1]", "", "::1", "10809", "");
+	refuses("mem:", "mem:1G");
+	refuses("mem,direct:1G", "has no option 'direct'");
+	refuses("log:null:1M", "log,file=");
+	refuses("log,file=relative:null:1M", "absolute path");
+	refuses("log,file=/no/such/dir/x:null:1M", "can't write");
+	refuses("log,file=/dev/null:log,file=/dev/null:null:1M", "logged already");
+	refuses("log,flie=/x:null:1M", "did you mean 'file'?");
 	refuses("nbd:", "where is the server?");
 	refuses("nbd:unix:a", "absolute path");
 	refuses("nbd://", "host or port");
