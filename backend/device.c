@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/probe.h"
+
 #define RETRY_NS    100000000ull  /* what a former daemon still holds: an image's lock, a port */
 #define GIVE_UP_NS  5000000000ull /* below libxl's 10 s */
 #define MAX_STEPS   8             /* the state machine needs at most four */
@@ -47,6 +49,8 @@ static void fail(struct xsp_device *dev, const char *why)
 
 static void free_queues(struct xsp_device *dev)
 {
+	if (dev->connected)
+		XSP_PROBE_DISCONNECT(dev, dev->n_queues);
 	pthread_mutex_lock(&dev->d->lock);
 	dev->connected = false;
 	dev->snap.connected_ns = 0;
@@ -214,6 +218,7 @@ static void connected(struct xsp_device *dev)
 
 	dev->give_up_ns = 0;
 	show_connection(dev, text, sizeof(text));
+	XSP_PROBE_CONNECT(dev, dev->n_queues);
 	xsp_device_log(dev, &dev->life, XSP_LOG_INFO, "%s: %s",
 		       dev->resuming ? "goes on" : adopted ? "taken over" : "connected", text);
 	/* From here on a record of these or of earlier rings is wrong. */

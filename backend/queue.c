@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "backend/probe.h"
+
 /*
  * Events that find nothing cost the guest its promptness, not us our processor: after a few of them
  * in a row the port stays masked for 1 ms, doubled each time up to 1 s (XSA-332). What comes meanwhile
@@ -137,6 +139,7 @@ void xsp_queue_notify(struct xsp_port *p)
 {
 	struct xsp_queue *q = p->queue;
 
+	XSP_PROBE_NOTIFY(q);
 	p->notify_again = xenevtchn_notify(q->worker->xce, p->local) != 0;
 	xsp_count(&q->stats->notifies, 1);
 	xsp_count(&q->stats->evtchn_calls, 1);

@@ -13,6 +13,7 @@
 #include <stdio.h>
 
 #include "backend/blk/data.h"
+#include "backend/probe.h"
 
 /* --- completions ------------------------------------------------------------------------------- */
 
@@ -30,6 +31,7 @@ static void submit(struct xsp_blkq *q, struct xsp_io *io)
 
 	io->op = io->sync_before ? XSP_IO_FLUSH : slot->op;
 	io->len = io->sync_before ? 0 : slot->bytes;
+	XSP_PROBE_SUBMIT(&q->base, io->op, io->offset, io->len);
 	xsp_target_submit(q->c.target, io);
 }
 
@@ -64,6 +66,7 @@ static void io_done(struct xsp_io *io, int err)
 		slot->status = XSP_BLK_ERROR;
 		complain_io(q, slot, err);
 	}
+	XSP_PROBE_COMPLETE(&q->base, slot->op, err);
 	answered(q, io->slot);
 }
 
@@ -342,6 +345,7 @@ void xsp_blkq_visit(struct xsp_queue *queue)
 	uint16_t batch[XSP_VISIT_REQS];
 	int taken = gather(q, batch);
 	unsigned int n;
+	uint32_t in_use;
 
 	if (taken < 0) {
 		xsp_queue_break(&q->base, "the ring's request index is out of bounds");
@@ -351,8 +355,10 @@ void xsp_blkq_visit(struct xsp_queue *queue)
 		xsp_queue_set_arming(&q->base);
 		return;
 	}
+	in_use = occupied(q);
 	xsp_count(&q->c.stats->visits, 1);
-	xsp_count(&q->c.stats->occupied, occupied(q));
+	xsp_count(&q->c.stats->occupied, in_use);
+	XSP_PROBE_TAKE(&q->base, taken, in_use);
 	xsp_gauge(&q->c.stats->in_flight, q->in_flight);
 	q->base.idle_wakes = 0;
 	n = fetch(q, batch, (unsigned int)taken);
@@ -412,6 +418,7 @@ static void respond(struct xsp_blkq *q, uint16_t number)
 	uint8_t op = slot->req.op == XSP_BLK_INDIRECT ? slot->req.nr_segs : slot->req.op;
 
 	xsp_blk_back_respond(&q->back, slot->req.id, op, slot->status);
+	XSP_PROBE_RESPOND(&q->base, slot->op, slot->bytes, slot->taken_ns, q->base.worker->now_ns);
 	if (slot->bytes || slot->op == XSP_IO_FLUSH) /* it was not refused */
 		count_request(q, slot);
 	xsp_data_release(q, slot);

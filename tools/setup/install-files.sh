@@ -30,7 +30,7 @@ put() { # MODE FILE TARGET
 generated=$(mktemp)
 trap 'rm -f "$generated"' EXIT
 
-for p in xensplit xensplitd xensplit-vbd xensplit-lab-hub; do put 0755 "$B/bin/$p" "$bindir/$p"; done
+for p in xensplit xensplitd xensplit-vbd xensplit-lab-hub xensplit-bench; do put 0755 "$B/bin/$p" "$bindir/$p"; done
 
 so=$(readlink "$B/lib/libxensplit-front.so")
 put 0644 "$B/lib/$so" "$libdir/$so"
@@ -66,6 +66,7 @@ put 0644 "$generated" "$unitdir/xensplitd.service"
 sed -e "/^@COMMANDS@/{r $generated.roff" -e 'd}' docs/man/xensplit.1.in >"$generated"
 rm -f "$generated.roff"
 put 0644 "$generated" "$PREFIX/share/man/man1/xensplit.1"
+for s in tools/bpftrace/*.bt; do put 0755 "$s" "$PREFIX/share/xensplit/bpftrace/${s##*/}"; done
 put 0644 docs/man/xensplitd.8 "$PREFIX/share/man/man8/xensplitd.8"
 put 0644 docs/man/xensplitd.conf.5 "$PREFIX/share/man/man5/xensplitd.conf.5"
 "$B/bin/xensplit" completion bash >"$generated"
