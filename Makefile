@@ -92,7 +92,8 @@ all: $(patsubst %,$(B)/bin/%,$(programs)) $(patsubst %,$(B)/lib/%.a,$(archives))
 
 # --- for people -------------------------------------------------------------------------------
 
-.PHONY: all help run test check bench xen-shell install-packages format tidy clean compile_commands.json install
+.PHONY: all help run test check bench xen-shell install-packages format tidy clean compile_commands.json install \
+        modules modules_install
 
 help:           ## this list
 	@awk -F':[^#]*## ' '/^[a-z_.-]+:.*## / { printf "  make %-22s %s\n", $$1, $$2 }' Makefile
@@ -124,6 +125,12 @@ xen-shell:      ## a prompt in Dom0 of a real Xen, booted under QEMU
 
 units: $(patsubst %,$(B)/unit/%,$(units))   ## build the unit tests
 .PHONY: units
+
+modules:        ## the guest's kernel modules, into build/kmod (KDIR=headers of another kernel)
+	@frontend/linux/build.sh modules
+
+modules_install: ## install them (INSTALL_MOD_PATH=root of the guest)
+	@frontend/linux/build.sh modules && frontend/linux/build.sh install
 
 format:         ## clang-format every C file
 	$(Q)git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format -i

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * Inside of xensplit-blk.ko, a disk of the guest (a "vbd" of XenBus) as a blk-mq device. The ring
+ * protocol is frontend/core's and the order of the handshake common/xenbus/fsm.h's; here is what they
+ * need of Linux:
+ *
+ *   main.c     the module: parameters, the driver of XenBus
+ *   state.c    does what the state machine says; recovery, removal
+ *   keys.c     the store
+ *   queue.c    rings, event channels, completions, polling
+ *   request.c  requests: pages, grants, ring entries
+ *   pool.c     pages that are granted as long as the device is connected
+ *   disk.c     the gendisk: name, limits, adding and removing it
+ *   debugfs.c  rings and counters to look at
+ *
+ * Who waits for what. XenBus calls the driver from one thread for all devices, so nothing there waits
+ * for the backend: it queues `advance`. `advance` does one device's state machine and never waits for
+ * I/O. Adding and removing the gendisk do (partition table, dirty pages), so they are a work of their
+ * own. Both stop while the guest is being saved.
+ *
+ * Locks: xblk.lock (a mutex) covers the state machine; xblk_queue.lock covers ring, slots and the
+ * parts of requests in it; xblk_pool.lock a queue's free pages. They nest in this order.
+ */
+#ifndef XSP_LINUX_XBLK_H
+#define XSP_LINUX_XBLK_H
+
+#include <linux/blk-mq.h>
+#include <linux/kref.h>
+#include <linux/mutex.h>
+#include <linux/spinlock.h>
+#include <linux/workqueue.h>
+#include <xen/grant_table.h>
+#include <xen/xenbus.h>
+
+#include "common/xenbus/fsm.h"
+#include "frontend/core/blkfront.h"
+#include "frontend/core/blkkeys.h"
+#include "ring/dialect.h"
+
+#define XBLK_MAX_SEGS  256u           /* pages of one request: 1 MiB */
+#define XBLK_TIMEOUT   (5 * HZ)       /* then a ring is looked at without an event */
+#define XBLK_PATIENCE  (10 * HZ)      /* for the backend, when something is to end */
+#define XBLK_BREAKS    3              /* times a backend may break the protocol ... */
+#define XBLK_BREAKS_IN (60 * HZ)      /* ... within this time, before the disk is given up */
+
+static_assert(XBLK_MAX_SEGS <= XSP_BLK_SEGS_PER_PAGE, "a request's segments fit one page");
+
+/*
+ * Pages of ours that the backend may access. Linked by page->lru, the grant is in page->private and
+ * the life they were granted in (xblk_pool.life) in page->index.
+ */
+struct xblk_pool {
+	spinlock_t lock;
+	struct list_head free;
+	unsigned int n_free, n_all;
+	unsigned long life; /* pages of an earlier one are not used again */
+	domid_t domid;
+	bool open;
+};
+
+struct xblk_count {
+	u64 requests, bytes_read, bytes_written, flushes, discards, errors;
+	u64 ring_requests;      /* a request too large for the backend takes several */
+	u64 bounced, direct;    /* requests copied through the pool; granted as they are */
+	u64 indirect;
+	u64 events, spurious;   /* received; of these, brought nothing */
+	u64 notifies;           /* sent */
+	u64 polled, poll_found; /* calls; completions found by them */
+	u64 late;               /* completions found by a time-out, not by an event */
+	u64 busy;               /* no slot, page or grant: tried again */
+};
+
+struct xblk_queue {
+	struct xblk *d;
+	unsigned int index;
+	bool poll_only;
+	spinlock_t lock;
+	bool live; /* requests may be added; changes under lock */
+	struct xsp_blkfront q;
+	void *ring;
+	grant_ref_t ring_ref[1u << XSP_RING_MAX_ORDER];
+	evtchn_port_t port;
+	int irq;
+	int resumes; /* xblk_resumes when the ring was made */
+	struct xblk_pool pool;
+	struct xblk_count count;
+	char irq_name[24];
+};
+
+enum xblk_gendisk {
+	XBLK_NO_DISK,
+	XBLK_DISK_ADDED,
+};
+
+struct xblk {
+	struct kref ref; /* the XenBus device, and the gendisk until its last user closed it */
+	struct xenbus_device *xb; /* NULL once it is unbound */
+	struct mutex lock;
+	struct work_struct advance;
+	struct work_struct disk_work;
+	struct delayed_work deadline;
+
+	u32 devid;
+	char name[24]; /* of the gendisk */
+	/* state machine */
+	bool want;      /* false: to be closed */
+	bool connected; /* rings are published */
+	bool ready;     /* requests are served, or never will be (for waiting at boot) */
+	bool quiesced;  /* we have stopped blk-mq's queues */
+	bool recover;   /* closing in order to connect again */
+	bool linger;    /* closed; the rings go when the backend has let go of them */
+	bool leaving;   /* unbound from the driver: no disk any more */
+	bool dead;      /* requests fail at once; changes before the queues are set going */
+	unsigned long broken; /* bit 0: a ring of this connection is broken */
+	const char *why; /* it is closed or dead */
+	unsigned long deadline_at; /* jiffies, or 0 */
+	unsigned int breaks;
+	unsigned long first_break;
+	unsigned long life; /* counts connections */
+	/* what was agreed */
+	struct xsp_blk_offer offer;
+	struct xsp_blk_disk disk_keys;
+	enum xsp_blk_dialect dialect;
+	struct xsp_blk_shifts shifts; /* of the backend's units */
+	bool trusted;
+	bool bounce;       /* data goes through the pool */
+	unsigned int max_segs;  /* of a ring request */
+	unsigned int order;
+	unsigned int n_queues;
+	struct xblk_queue *queue; /* XSP_BLK_MAX_QUEUES of them */
+	/* the disk */
+	enum xblk_gendisk disk_state; /* changed by disk_work only */
+	bool disk_wanted;
+	unsigned int n_poll;      /* of hctxs: the last ones */
+	unsigned int n_hctx;
+	int minor;                /* reserved, or -1 */
+	struct blk_mq_tag_set tags;
+	struct gendisk *disk;
+	struct dentry *debug;
+};
+
+/* What a request has while it is in a ring. */
+struct xblk_pdu {
+	struct list_head pages; /* of the pool, with data */
+	struct list_head desc;  /* of the pool, with descriptors */
+	u16 left;               /* ring requests not answered yet; xblk_queue.lock */
+	u16 n_segs;
+	bool direct;            /* seg[].gref are grants of the request's own pages */
+	blk_status_t status;
+	struct xblk_queue *queue;
+	struct xsp_blk_seg seg[];
+};
+
+/* main.c: parameters as they are now, within range */
+extern struct workqueue_struct *xblk_wq;
+extern atomic_t xblk_resumes; /* times this guest came back from a save */
+extern int xblk_major;
+unsigned int xblk_want_order(void);
+unsigned int xblk_want_queues(void);
+unsigned int xblk_want_polled(void);
+unsigned int xblk_want_segs(void);
+bool xblk_want_persistent(void);
+bool xblk_trust(void);
+void xblk_get(struct xblk *d);
+void xblk_put(struct xblk *d);
+
+/* state.c */
+void xblk_advance(struct xblk *d);
+void xblk_advance_work(struct work_struct *w);
+void xblk_deadline_work(struct work_struct *w);
+void xblk_forget_connection(struct xblk *d);
+void xblk_give_up(struct xblk *d, const char *why);
+void xblk_close(struct xblk *d);
+
+/* keys.c */
+int xblk_keys_offer(struct xblk *d);
+int xblk_keys_disk(struct xblk *d, struct xsp_blk_disk *ret);
+int xblk_keys_publish(struct xblk *d);
+bool xblk_keys_trusted(struct xblk *d);
+int xblk_keys_dialect(struct xblk *d);
+
+/* queue.c */
+void xblk_queue_init(struct xblk *d, unsigned int index);
+int xblk_queue_make(struct xblk_queue *u);
+void xblk_queue_drop(struct xblk_queue *u);
+void xblk_queue_start(struct xblk_queue *u);
+void xblk_queue_stop(struct xblk_queue *u);
+unsigned int xblk_queue_reap(struct xblk_queue *u);
+void xblk_queue_notify(struct xblk_queue *u);
+int xblk_queue_poll(struct blk_mq_hw_ctx *hctx, struct io_comp_batch *iob);
+
+/* request.c */
+extern const struct blk_mq_ops xblk_mq_ops;
+bool xblk_request_done(struct request *rq, int status);
+void xblk_request_abandon(struct xblk *d, struct request *rq);
+size_t xblk_pdu_bytes(void);
+
+/* pool.c */
+void xblk_pool_init(struct xblk_pool *p);
+int xblk_pool_open(struct xblk_pool *p, domid_t domid, unsigned long life, unsigned int reserve);
+void xblk_pool_close(struct xblk_pool *p);
+bool xblk_pool_take(struct xblk_pool *p, struct list_head *to, unsigned int n);
+void xblk_pool_give(struct xblk_pool *p, struct list_head *from);
+
+/* disk.c */
+int xblk_disk_name(struct xblk *d);
+void xblk_disk_free_name(struct xblk *d);
+void xblk_disk_work(struct work_struct *w);
+void xblk_disk_limits(struct xblk *d);
+void xblk_disk_resize(struct xblk *d);
+
+/* debugfs.c */
+void xblk_debugfs_init(void);
+void xblk_debugfs_exit(void);
+void xblk_debugfs_add(struct xblk *d);
+void xblk_debugfs_remove(struct xblk *d);
+
+#endif

@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# The guest's kernel modules compile without a warning (W=1) against this machine's kernel headers,
+# from the very files that the userspace frontend is made of, and the kernel has to supply no more to
+# these than core-symbols.allow says (kernel names of the same things are in kernel-symbols.allow).
+# timeout: 240
+set -eu
+cd "$TOP"
+ls -d /lib/modules/*/build >/dev/null 2>&1 || { echo "no kernel headers here"; exit 77; }
+ko=$(W=1 WERROR=1 frontend/linux/build.sh modules) || { echo "$ko"; exit 1; }
+k=${ko%/*}
+
+# every source that is not the module's own is the product's file, unchanged
+# shellcheck disable=SC2046
+ls $(grep -v '^#' frontend/linux/sources.txt) | while read -r f; do
+	[ "$(sha256sum <"$f")" = "$(sha256sum <"$k/$f")" ] || { echo "not the same: $f"; exit 1; }
+done
+[ -e "$k/frontend/core/blkfront.c" ] && [ ! -L "$k/frontend/core/blkfront.c" ]
+
+objs="$k/frontend/core/blkfront.o $k/frontend/core/blkkeys.o $k/ring/blkif.o $k/ring/dialect.o $k/common/xenbus/fsm.o"
+# shellcheck disable=SC2086
+allowed=$( (cat tests/core-symbols.allow tests/kernel-symbols.allow | grep -v '^#'
+	nm -g --defined-only $objs | awk 'NF == 3 { print $3 }') | sort -u)
+# shellcheck disable=SC2086
+needed=$(nm -u $objs | awk '$1 == "U" { print $2 }' | sort -u)
+extra=$(comm -13 <(echo "$allowed") <(echo "$needed"))
+[ -z "$extra" ] || { echo "the core needs more of the kernel: $extra"; exit 1; }
+
+version=$(sed -n 's/^VERSION *:= *//p' Makefile)
+[ "$(modinfo -F version "$ko")" = "$version" ]
+modinfo -F license "$ko" | grep -qx 'Dual MIT/GPL'
+undocumented=$(modinfo -F parm "$ko" | awk -F: '$2 == "" { print $1 }')
+[ -z "$undocumented" ] || { echo "parameters without a word: $undocumented"; exit 1; }
+for p in $(modinfo -F parm "$ko" | cut -d: -f1); do
+	grep -q "\`$p\`" docs/modules.md || { echo "docs/modules.md lacks $p"; exit 1; }
+done
+echo "${ko##*/} for ${k##*/}: core needs $(echo "$needed" | wc -l) names, W=1 clean"
