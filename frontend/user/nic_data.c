@@ -324,8 +324,9 @@ bool xsp_nic_arm(struct xsp_nic *nic, unsigned int queue)
 	if (more > 0)
 		return true;
 	reap(nic, u);
-	if (u->want_room && !have_room(nic, u)) {
-		if (xsp_netfront_tx_sleep(&u->tx, true) > 0)
+	if (u->want_room) {
+		/* who was told that there is no room must hear of it now, or at an event */
+		if (have_room(nic, u) || xsp_netfront_tx_sleep(&u->tx, true) > 0)
 			return true;
 		if (!nic->timer_ms)
 			xsp_nic_set_timer(nic, TICK_MS);

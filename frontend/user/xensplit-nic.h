@@ -182,7 +182,8 @@ int xsp_nic_multicast(struct xsp_nic *nic, bool add, const uint8_t addr[6]);
 /**
  * xsp_nic_arm - hand over what was released and sent, with at most an event each, and ask for events
  *
- * Returns true when there is more to receive already: only on false may the caller wait.
+ * Returns true when there is more to receive already, or room again after xsp_nic_reserve found none:
+ * only on false may the caller wait.
  */
 bool xsp_nic_arm(struct xsp_nic *nic, unsigned int queue);
 
