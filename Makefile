@@ -111,12 +111,14 @@ check:          ## the inner loop, under a minute: build, source checks, unit te
 	@tools/setup/install.sh test
 	@tests/run.sh check
 
-bench:          ## rings and disks beside their peers, three minutes; JSON into build/CONFIG/bench
+bench:          ## rings and disks beside their peers, two minutes; build/CONFIG/bench/report.html
 	@tools/setup/install.sh run
 	@$(MAKE) --no-print-directory -j$$(nproc) all
 	@mkdir -p $(B)/bench
 	@$(B)/bin/xensplit-bench ring --out=$(B)/bench/ring.json
 	@$(B)/bin/xensplit-bench blk --target=null,file --out=$(B)/bench/blk.json
+	@$(B)/bin/xensplit-bench report --out=$(B)/bench/report.html $(B)/bench/ring.json $(B)/bench/blk.json
+	@echo "$(B)/bench/report.html"
 
 xen-shell:      ## a prompt in Dom0 of a real Xen, booted under QEMU
 	@tools/setup/install.sh xen

@@ -29,8 +29,8 @@ PY
 }
 
 xensplit-bench --help | grep -q ring || fail "--help"
-for m in ring blk; do xensplit-bench $m --help | grep -q '^examples:' || fail "$m --help"; done
-for bad in "" nonsense "ring --batch=0" "ring --order=5" "ring --batch=1,,2" "ring --rounds=x" "ring --nope" "blk --target=disk" "blk --size=100" "blk --guests=65"; do
+for m in ring blk report compare; do xensplit-bench $m --help | grep -q '^examples:' || fail "$m --help"; done
+for bad in "" nonsense "ring --batch=0" "ring --order=5" "ring --batch=1,,2" "ring --rounds=x" "ring --nope" "blk --target=disk" "blk --size=100" "blk --guests=65" report "compare x"; do
 	xensplit-bench $bad >/dev/null 2>&1
 	[ $? = 2 ] || fail "'$bad' is no usage error"
 done
@@ -60,4 +60,33 @@ for m in ours(copied):  # every byte once, in one call a batch
     assert abs(m["copied_bytes"] - 8192) < 1 and 0 < m["gnt_calls"] <= 1 and 0 < m["jain"] <= 1.000001, m
 assert kept["skipped"] or {s["name"] for g in kept["groups"] for s in g["series"]} >= {"qdisk", "nbdkit", "qsd-nbd"}
 PY
+
+# The report is one whole page without anything from elsewhere; a run is the same as itself.
+xensplit-bench report --out="$T/report.html" "$T/ring.json" "$T/blk.json" "$T/axes.json" || fail "report"
+python3 - "$T/report.html" "$T/blk.json" <<'PY' || fail "the report"
+import html.parser, json, re, sys
+text = open(sys.argv[1]).read()
+class Page(html.parser.HTMLParser):
+    void, open, seen = {"meta", "path", "rect", "circle", "polyline"}, [], set()
+    def handle_starttag(self, tag, attrs):
+        self.seen.add(tag)
+        if tag not in self.void:
+            self.open.append(tag)
+        assert not {"src", "href"} & {k for k, _ in attrs}
+    def handle_startendtag(self, tag, attrs):
+        self.seen.add(tag)
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag, tag
+p = Page()
+p.feed(text)
+assert not p.open and {"svg", "table", "polyline", "rect"} <= p.seen
+assert "nan" not in re.sub(r"<[^>]*>", " ", text).split() and not re.search(r"='[^']*(nan|inf)", text)
+for g in json.load(open(sys.argv[2]))["groups"]:
+    assert g["title"] in text
+PY
+xensplit-bench compare "$T/blk.json" "$T/blk.json" >"$T/compare" || fail "compare"
+grep -q 'within the noise\|too few rounds' "$T/compare" && ! grep -q 'faster\|slower' "$T/compare" || fail "compare: $(cat "$T/compare")"
+xensplit-bench compare "$T/blk.json" "$T/ring.json" >/dev/null 2>&1 && fail "nothing in common is no error"
+echo '{}' >"$T/no.json"
+xensplit-bench report "$T/no.json" >/dev/null 2>&1 && fail "any file makes a report"
 for d in /tmp/xensplit-bench.*; do [ ! -e "$d" ] || pgrep -f "$d" >/dev/null || fail "$d is left behind"; done

@@ -20,6 +20,8 @@ struct mode {
 static const struct mode modes[] = {
 	{ "ring", "a block ring alone, against Xen's own macros", mode_ring },
 	{ "blk", "disks: our frontend, xensplitd, a lab; QEMU's backend, NBD, io_uring beside them", mode_blk },
+	{ "report", "one HTML page from the JSON files of the others", mode_report },
+	{ "compare", "two such files side by side", mode_compare },
 	{ 0 },
 };
 
@@ -43,7 +45,8 @@ static void help(void)
 	puts("\nxensplit-bench MODE --help lists a mode's options. Figures are of the lab: no hypervisor.\n"
 	     "examples:\n"
 	     "  xensplit-bench ring --batch=1,32\n"
-	     "  xensplit-bench blk --depth=32 --out=blk.json");
+	     "  xensplit-bench blk --depth=32 --out=blk.json\n"
+	     "  xensplit-bench report --out=report.html blk.json");
 }
 
 int bench_usage(const char *fmt, ...)
