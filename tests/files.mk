@@ -70,6 +70,9 @@ xsp-evil.deps := ring
 xsp-evil.pkgs := xenevtchn xengnttab xenstore
 # What the kit relies on about Xen, asked of the lab (tests/lab/test-platform.sh) and of real Xen.
 programs += world-test world-hold world-domains world-store world-storm world-many
+programs += world-grants
+world-grants.src := tests/world/grants.c
+world-grants.libs := -lxenforeignmemory
 world-many.src := tests/world/many.c
 world-many.libs := -lxengnttab -lxenevtchn
 world-storm.src := tests/world/storm.c
