@@ -215,7 +215,8 @@ static bool act(struct xsp_disk *d, const struct xsp_xenbus_verdict *v, enum xsp
 				xsp_disk_fail(d, -ENODEV, "vbd %u: %s", d->devid, v->why);
 		}
 		return go(d, v->next);
-	case XSP_XB_ERROR:
+	case XSP_XB_ERROR: /* no rings are out: what was asked on earlier ones is nobody's any more */
+		d->lost = true;
 		xsp_disk_fail(d, -ENODEV, "vbd %u: %s", d->devid, v->why);
 		return false;
 	default:

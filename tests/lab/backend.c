@@ -7,7 +7,8 @@
  *
  * Besides the lies: `scan` looks at every granted page for bytes that are none of its business (2: it
  * found some); `dialect-NAME` is honest with sectors of 4096 bytes, counted as NAME does; `resize`
- * changes the size five times a second.
+ * changes the size five times a second; `keep` maps a page of each request and never lets go;
+ * `resume-N` starts over and closes in mid-way.
  *
  * Ends with 0 when the frontend has closed the device, or after the lie when it must end by itself.
  */
@@ -131,11 +132,17 @@ static void publish(void)
 
 static void come_up(void)
 {
+	if (is("resume-0") && taken)
+		return;
 	put("max-ring-page-order", "4");
 	if (is("scan") || !strncmp(mode, "dialect-", 8))
 		put("feature-max-indirect-segments", "64");
 	put("state", "2");
+	if (is("resume-1") && taken)
+		return;
 	wait_front(3, 4);
+	if (is("resume-2") && taken)
+		return;
 	map_ring();
 	publish();
 }
@@ -181,6 +188,7 @@ static void scan(uint32_t gref, uint32_t from, uint32_t to)
 static int16_t move(const struct xsp_blk_req *q)
 {
 	uint64_t at = q->sector << (9 + shifts.number);
+	static unsigned int kept;
 	struct xsp_blk_seg page[512];
 	const struct xsp_blk_seg *seg = q->seg;
 	unsigned int n = q->nr_segs < XSP_BLK_SEGS ? q->nr_segs : XSP_BLK_SEGS, unit = 512u << shifts.segment;
@@ -203,6 +211,9 @@ static int16_t move(const struct xsp_blk_req *q)
 		if (s->last >= 4096 / unit || s->first > s->last || at + bytes > DISK_BYTES ||
 		    (at | bytes) & (sector_size - 1))
 			return XSP_BLK_ERROR;
+		if (is("keep") && kept < 200)
+			kept += xengnttab_map_domain_grant_refs(gnttab, 1, domid, (uint32_t[]){ s->gref },
+								PROT_READ) != NULL;
 		if (is("scan"))
 			scan(s->gref, from, op == XSP_BLK_READ ? from : from + bytes);
 		if (op == XSP_BLK_READ) {
@@ -264,7 +275,7 @@ static bool serve(const struct xsp_blk_req *q)
 	} else if (lie && is("vanish")) {
 		xs_rm(xs, XBT_NULL, be);
 		return false;
-	} else if (lie && is("start-over") && taken < 1000) {
+	} else if (lie && (is("start-over") || !strncmp(mode, "resume-", 7)) && taken < 1000) {
 		return false;
 	} else {
 		answer(q->id, op_of(q), move(q));
@@ -356,6 +367,16 @@ int main(int argc, char **argv)
 		wait_front(5, 6);
 		return 0;
 	}
+	if (is("keep-wait")) { /* the pages of an earlier frontend stay mapped until somebody ends us */
+		mode = "keep";
+		come_up();
+		serve_all();
+		put("state", "5");
+		wait_front(6, 6);
+		drop_ring();
+		put("state", "6");
+		pause();
+	}
 	if (is("bad-order")) { /* no frontend should come up on this */
 		put("max-ring-page-order", "-3");
 		put("state", "2");
@@ -363,7 +384,21 @@ int main(int argc, char **argv)
 		return get(fe, "state", 0) != 1;
 	}
 	come_up();
-	if (!serve_all() && is("start-over")) { /* as if it had been started anew: the rings are forgotten */
+	if (!serve_all() && !strncmp(mode, "resume-", 7)) {
+		drop_ring();
+		put("state", "1");
+		wait_front(1, 1);
+		taken = 1000;
+		come_up();
+		put("online", "0");
+		put("state", "5"); /* removed while the frontend comes back */
+		wait_front(6, 1); /* 1: it has not come up again */
+		if (ring)
+			drop_ring();
+		put("state", "6");
+		return 0;
+	}
+	if (is("start-over") && taken < 1000) { /* as if it had been started anew: the rings are forgotten */
 		drop_ring();
 		put("state", "1");
 		wait_front(1, 1);

@@ -40,3 +40,12 @@ try storm 0 " 0 errors, 0 wrong"
 try lose-events 0 " 0 errors, 0 wrong" --size 64k --qd 4
 try no-events 0 " 0 errors, 0 wrong" --size 16k --qd 4 --time 0
 try start-over 0 " 0 errors, 0 wrong"
+for n in 0 1 2 3; do try resume-$n 3 "the (backend|device)" --time 5; done # XSA-465
+try keep 0 " 0 errors, 0 wrong" # XSA-396
+attach 1 51712 none
+timeout 60 xensplit lab run --dir "$lab" 0 -- test-backend 1 51712 keep-wait &
+keeper=$!
+exits 0 dom 1 xensplit-vbd verify xvda --time 0.3 --quiet
+for i in 1 2 3; do try honest 0 " 0 errors, 0 wrong"; done # beside pages that nobody gives back
+kill -0 $keeper || fail "the keeper is gone"
+kill $keeper
