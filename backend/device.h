@@ -30,6 +30,8 @@ struct xsp_device_class {
 	const char *name;  /* "vbd": of its store directories and of its devices' names */
 	const char *noun;  /* "disk": what a guest loses when its device is closed */
 	size_t size;       /* of the struct that embeds xsp_device */
+	/* init: a new device, all zero but for what all classes have. NULL: nothing to do */
+	void (*init)(struct xsp_device *dev);
 	/* taken: somebody else on this host serves all devices of the class. NULL: nobody. */
 	bool (*taken)(void);
 	/*
@@ -63,7 +65,10 @@ struct xsp_device_class {
 	bool (*tend)(struct xsp_device *dev);
 	/* look: every two seconds, in no time: is there something for tend? NULL: never. */
 	bool (*look)(struct xsp_device *dev);
-	/* rewatch: the store was lost and found again: all watches are gone. NULL: it has none. */
+	/*
+	 * rewatch: the frontend's path is known now, or the store was lost and found again: all watches
+	 * are gone. NULL: it has none.
+	 */
 	void (*rewatch)(struct xsp_device *dev);
 	/* fini: free what the class has beside the device. */
 	void (*fini)(struct xsp_device *dev);

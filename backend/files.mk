@@ -25,3 +25,4 @@ xensplitd.src += backend/target/sectors.c
 xensplitd.pkgs := liburing libnbd xenstore xengnttab xenevtchn xencontrol xentoollog json-c inih
 xensplitd.src += backend/target/empty.c backend/vbd_medium.c
 control.src += backend/vif_methods.c
+xensplitd.src += backend/net/ctrl.c backend/net/ctrl_hash.c backend/net/hash.c backend/net/statics.c backend/net/mcast.c

@@ -130,6 +130,8 @@ int xsp_inspect_vifs(struct xsp_daemon *d, struct xsp_vif_snap **ret, size_t *re
 			continue;
 		snaps[i] = v->snap;
 		snaps[i].dev = dev->snap;
+		snaps[i].dev.n_queues -= snaps[i].dev.n_queues > 0 && v->has_ctl;
+		snaps[i].ctrl = v->has_ctl;
 		for (unsigned int k = 0; k < XSP_MAX_QUEUES && v->stats[k]; k++)
 			add_net_queue(&snaps[i], k, v->stats[k]);
 		i++;

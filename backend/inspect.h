@@ -75,7 +75,7 @@ struct xsp_vif_snap {
 	char mac[18], bridge[16];    /* as the toolstack gave them */
 	uint64_t rate_bytes, rate_usecs; /* 0: no limit */
 	/* what follows: valid when connected; rings and port of queue 0 */
-	bool sg, csum4, csum6, gso4, gso6, split;
+	bool sg, csum4, csum6, gso4, gso6, split, ctrl;
 	uint32_t tx_ring_ref, rx_ring_ref, evtchn;
 	struct xsp_net_stats stats; /* of all queues */
 	uint32_t n_queue_stats;     /* queues there ever were */

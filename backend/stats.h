@@ -61,7 +61,10 @@ enum xsp_stat_op { XSP_STAT_READ, XSP_STAT_WRITE, XSP_STAT_FLUSH, XSP_STAT_DISCA
 	X(rx_too_big, "dropped: larger than the guest takes")                                      \
 	X(rx_filtered, "dropped: multicast that the guest didn't ask for")                         \
 	X(rx_waits, "times there were packets and no buffers of the guest's")                      \
-	X(rx_stale, "dropped: the guest posted no buffers for ten seconds")
+	X(rx_stale, "dropped: the guest posted no buffers for ten seconds")                        \
+	X(rx_no_room, "dropped: steered to a queue without buffers")                               \
+	X(rx_steered, "packets that their hash sent to another queue")                             \
+	X(static_pieces, "pieces of packets copied without a grant call: static grants")
 
 #define XSP_BLK_COUNTERS(X) XSP_DISK_COUNTERS(X) XSP_QUEUE_COUNTERS(X)
 #define XSP_NET_COUNTERS(X) XSP_NIC_COUNTERS(X) XSP_QUEUE_COUNTERS(X)

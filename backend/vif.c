@@ -11,6 +11,8 @@
 
 #include "backend/vif_keys.h"
 
+#define FILTER "request-multicast-control"
+
 /* --- port -------------------------------------------------------------------------------------- */
 
 static char *key(struct xsp_device *dev, const char *name)
@@ -124,6 +126,9 @@ static int vif_advertise(struct xsp_device *dev, xs_transaction_t t)
 		{ "feature-rx-copy", 1 },
 		{ "feature-rx-flip", 0 },
 		{ "feature-split-event-channels", 1 },
+		{ "feature-multicast-control", 1 },
+		{ "feature-dynamic-multicast-control", 1 },
+		{ "feature-ctrl-ring", 1 },
 	};
 	int err = 0;
 
@@ -173,6 +178,8 @@ static struct xsp_netq *make_queue(struct xsp_vif *v, uint32_t i, const struct x
 		.rx_notify = f->rx_notify,
 		.port = v->port,
 		.rate = &v->rate,
+		.mcast = &v->mcast,
+		.ctl = f->ctrl ? &v->ctl : NULL,
 		.stats = v->stats[i],
 	};
 	q->base.ops = &xsp_netq_ops;
@@ -181,6 +188,33 @@ static struct xsp_netq *make_queue(struct xsp_vif *v, uint32_t i, const struct x
 	q->base.n_ports = r->split ? 2 : 1;
 	q->base.stats = &v->stats[i]->queue;
 	return q;
+}
+
+/*
+ * The control ring is one more queue. What is set over it is for all of them to see, so they all go to
+ * one worker.
+ */
+static int make_ctrl(struct xsp_vif *v, const struct xsp_vif_features *f, uint32_t n)
+{
+	struct xsp_device *dev = &v->dev;
+	struct xsp_ctrlq *q = calloc(1, sizeof(*q));
+
+	if (!q)
+		return -ENOMEM;
+	memset(v->ctl.queue, 0, sizeof(v->ctl.queue));
+	v->ctl.n_queues = n;
+	q->ref = f->ctrl_ref;
+	q->ctl = &v->ctl;
+	q->base.ops = &xsp_ctrlq_ops;
+	q->base.port[0].guest = f->ctrl_evtchn;
+	q->base.n_ports = 1;
+	q->base.stats = &v->stats[0]->queue;
+	dev->queue[dev->n_queues++] = &q->base;
+	if (dev->worker[0] < 0)
+		dev->worker[0] = (int)(dev->d->next_worker++ % dev->d->n_workers);
+	for (uint32_t i = 1; i < dev->n_queues; i++)
+		dev->worker[i] = dev->worker[0];
+	return 0;
 }
 
 static void show_features(struct xsp_vif *v, const struct xsp_vif_rings *r,
@@ -222,8 +256,18 @@ static int vif_make_queues(struct xsp_device *dev, char *why, size_t why_len)
 		dev->queue[i] = &q->base;
 		dev->n_queues = i + 1;
 	}
+	if (!err && f.ctrl)
+		err = make_ctrl(v, &f, n);
 	if (err)
 		return err;
+	pthread_mutex_lock(&dev->d->lock);
+	v->has_ctl = f.ctrl;
+	pthread_mutex_unlock(&dev->d->lock);
+	if (dev->me != XSP_XB_CONNECTED) { /* a new guest, not one that is taken over or goes on */
+		memset(&v->ctl.hash, 0, sizeof(v->ctl.hash));
+		xsp_mcast_clear(&v->mcast, f.mcast);
+	}
+	xsp_mcast_set(&v->mcast, f.mcast);
 	show_features(v, &rings[0], &f);
 	if (v->port->ops->carrier)
 		v->port->ops->carrier(v->port, true);
@@ -235,9 +279,11 @@ static void vif_connected(struct xsp_device *dev, char *text, size_t len)
 	const struct xsp_vif *v = xsp_vif_of(dev);
 	const struct xsp_netq *q = xsp_netq_of(dev->queue[0]);
 
-	snprintf(text, len, "%s%s%s, %u queue%s,%s%s%s%s event channel %u", v->snap.port,
-		 *v->port->ifname ? " " : "", v->port->ifname, dev->n_queues,
-		 dev->n_queues > 1 ? "s" : "", q->c.sg ? " sg" : "", q->c.csum4 ? " csum" : "",
+	uint32_t n = dev->n_queues - v->has_ctl;
+
+	snprintf(text, len, "%s%s%s, %u queue%s%s,%s%s%s%s event channel %u", v->snap.port,
+		 *v->port->ifname ? " " : "", v->port->ifname, n, n > 1 ? "s" : "",
+		 v->has_ctl ? " and a control ring" : "", q->c.sg ? " sg" : "", q->c.csum4 ? " csum" : "",
 		 q->c.gso4 ? " gso4" : "", q->c.gso6 ? " gso6," : ",", q->base.port[0].guest);
 }
 
@@ -253,17 +299,53 @@ static void vif_disconnected(struct xsp_device *dev)
 		v->port->ops->disconnect(v->port);
 }
 
+/* The one node of the frontend's, beside its state, that counts while it is connected. */
+static void vif_rewatch(struct xsp_device *dev)
+{
+	char path[XSP_STORE_PATH];
+
+	snprintf(path, sizeof(path), "%s/" FILTER, dev->fe);
+	xs_watch(dev->d->store.xs, path, dev->name);
+}
+
+static bool vif_tend(struct xsp_device *dev)
+{
+	uint32_t on = 0;
+	int err = xsp_store_read_u32(&dev->d->store, XBT_NULL, &on, "%s/" FILTER, dev->fe);
+
+	if (!err || err == -ENOENT)
+		xsp_mcast_set(&xsp_vif_of(dev)->mcast, on == 1);
+	return false;
+}
+
 static void vif_fini(struct xsp_device *dev)
 {
 	struct xsp_vif *v = xsp_vif_of(dev);
+	char path[XSP_STORE_PATH];
+
+	if (dev->fe_watched && dev->d->store.xs && !dev->d->store.broken) {
+		snprintf(path, sizeof(path), "%s/" FILTER, dev->fe);
+		xs_unwatch(dev->d->store.xs, path, dev->name);
+	}
 
 	for (unsigned int i = 0; i < XSP_MAX_QUEUES; i++)
 		free(v->stats[i]);
+	xsp_mcast_fini(&v->mcast);
 }
+
+static void vif_init(struct xsp_device *dev)
+{
+	xsp_mcast_init(&xsp_vif_of(dev)->mcast);
+}
+
+
 
 const struct xsp_device_class xsp_vif_class = {
 	.name = "vif",
 	.noun = "network interface",
+	.init = vif_init,
+	.tend = vif_tend,
+	.rewatch = vif_rewatch,
 	.size = sizeof(struct xsp_vif),
 	.taken = vif_taken,
 	.open = vif_open,

@@ -16,6 +16,9 @@ struct xsp_vif {
 	struct xsp_device dev; /* first */
 	struct xsp_netport *port; /* NULL: not open */
 	struct xsp_rate rate;
+	struct xsp_mcast mcast;
+	struct xsp_netctl ctl; /* counts while the guest has a control ring */
+	bool has_ctl;
 
 	/* shown to the control socket, under d->lock */
 	struct xsp_vif_snap snap; /* all but dev and stats */

@@ -66,6 +66,13 @@ static int read_features(struct xsp_front_keys *k, struct xsp_vif_features *f)
 		err = flag(k, "feature-gso-tcpv4", 0, &f->gso4);
 	if (!err)
 		err = flag(k, "feature-gso-tcpv6", 0, &f->gso6);
+	if (!err)
+		err = flag(k, "request-multicast-control", 0, &f->mcast);
+	f->ctrl = !err && xsp_front_exists(k, "ctrl-ring-ref");
+	if (f->ctrl)
+		err = xsp_front_number(k, "ctrl-ring-ref", MAX_GREF, MAX_GREF, &f->ctrl_ref);
+	if (f->ctrl && !err)
+		err = xsp_front_number(k, "event-channel-ctrl", MAX_GREF, MAX_GREF, &f->ctrl_evtchn);
 	if (err)
 		return err;
 	f->csum4 = !no_csum;
@@ -96,7 +103,9 @@ static int read_rings(struct xsp_front_keys *k, void *arg)
 
 uint32_t xsp_vif_max_queues(const struct xsp_device *dev)
 {
-	return dev->d->n_workers < XSP_MAX_QUEUES ? dev->d->n_workers : XSP_MAX_QUEUES;
+	uint32_t max = XSP_MAX_QUEUES - 1; /* one is the control ring's */
+
+	return dev->d->n_workers < max ? dev->d->n_workers : max;
 }
 
 int xsp_vif_read_rings(struct xsp_device *dev, struct xsp_vif_rings *ret, uint32_t *ret_n,

@@ -19,6 +19,9 @@ struct xsp_vif_rings {
 /* What the guest takes. */
 struct xsp_vif_features {
 	bool sg, csum4, csum6, gso4, gso6, rx_notify;
+	bool mcast;    /* filter multicast */
+	bool ctrl;     /* there is a control ring: */
+	uint32_t ctrl_ref, ctrl_evtchn;
 };
 
 /** xsp_vif_max_queues - how many queues a frontend is offered: one a worker */

@@ -71,6 +71,7 @@ static struct json_object *features(const struct xsp_vif_snap *v)
 	BOOL(o, "gso_tcpv4", v->gso4);
 	BOOL(o, "gso_tcpv6", v->gso6);
 	BOOL(o, "split_event_channels", v->split);
+	BOOL(o, "control_ring", v->ctrl);
 	return o;
 }
 

@@ -152,3 +152,8 @@ programs += vbd-guest32
 vbd-guest32.src := tests/guest32/host.c tests/evil/guest.c
 vbd-guest32.deps := ring
 vbd-guest32.pkgs := xenevtchn xengnttab xenstore
+units += test_netctl
+test_netctl.src := tests/unit/test_netctl.c backend/net/ctrl_hash.c backend/net/hash.c \
+	backend/net/statics.c backend/net/mcast.c
+test_netctl.deps := common ring
+test_netctl.pkgs := cmocka

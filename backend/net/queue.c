@@ -46,7 +46,10 @@ static bool may_send(void *arg, uint32_t bytes)
 	return false;
 }
 
-/* Packet i of the batch, in one piece, private from here on. */
+/*
+ * Packet i of the batch, in one piece, private from here on. What lies in a page that is kept mapped is
+ * copied at once; n counts what needs a grant copy.
+ */
 static uint32_t plan_copy_in(struct xsp_netq *q, uint32_t i, uint32_t n)
 {
 	const struct xsp_tx_packet *p = &q->s->tx.packet[i];
@@ -54,15 +57,22 @@ static uint32_t plan_copy_in(struct xsp_netq *q, uint32_t i, uint32_t n)
 
 	for (uint32_t k = 0; k < p->n_segs; k++) {
 		const struct xsp_tx_seg *seg = &q->s->tx.seg[p->first_seg + k];
+		const uint8_t *page = xsp_statics_find(q->statics, seg->gref, false);
 
-		q->s->copy[n++] = (xengnttab_grant_copy_segment_t){
-			.source.foreign = { .ref = seg->gref,
-					    .offset = seg->offset,
-					    .domid = (domid_t)q->base.domid },
-			.dest.virt = at,
-			.len = seg->len,
-			.flags = GNTCOPY_source_gref,
-		};
+		if (page) {
+			memcpy(at, page + seg->offset, seg->len);
+			xsp_count(&q->c.stats->static_pieces, 1);
+		} else {
+			q->s->copy_of[n] = (uint16_t)i;
+			q->s->copy[n++] = (xengnttab_grant_copy_segment_t){
+				.source.foreign = { .ref = seg->gref,
+						    .offset = seg->offset,
+						    .domid = (domid_t)q->base.domid },
+				.dest.virt = at,
+				.len = seg->len,
+				.flags = GNTCOPY_source_gref,
+			};
+		}
 		at += seg->len;
 	}
 	return n;
@@ -71,22 +81,27 @@ static uint32_t plan_copy_in(struct xsp_netq *q, uint32_t i, uint32_t n)
 static void copy_in(struct xsp_netq *q)
 {
 	struct xsp_tx_batch *b = &q->s->tx;
-	uint32_t n = 0, at = 0;
+	uint32_t n = 0;
 	int err;
 
 	for (uint32_t i = 0; i < b->n_packets; i++)
 		n = plan_copy_in(q, i, n);
 	err = n ? copy(q, n) : 0;
-	for (uint32_t i = 0; i < b->n_packets; i++) {
-		struct xsp_tx_packet *p = &b->packet[i];
-
-		for (uint32_t k = 0; k < p->n_segs; k++, at++) {
-			if (!err && q->s->copy[at].status == GNTST_okay)
-				continue;
-			p->status = XSP_NET_ERROR;
-			xsp_count(&q->c.stats->bad_gref, 1);
-		}
+	for (uint32_t i = 0; i < n; i++) {
+		if (!err && q->s->copy[i].status == GNTST_okay)
+			continue;
+		b->packet[q->s->copy_of[i]].status = XSP_NET_ERROR;
+		xsp_count(&q->c.stats->bad_gref, 1);
 	}
+}
+
+/* What a chain of extras asks of the multicast filter. */
+static void change_filter(struct xsp_netq *q, struct xsp_tx_packet *p)
+{
+	if (p->mcast & 1u << XSP_NET_EXTRA_MCAST_ADD && !xsp_mcast_add(q->c.mcast, p->mcast_add))
+		p->status = XSP_NET_ERROR;
+	if (p->mcast & 1u << XSP_NET_EXTRA_MCAST_DEL)
+		xsp_mcast_del(q->c.mcast, p->mcast_del);
 }
 
 static void count_drop(struct xsp_netq *q, enum xsp_net_drop drop)
@@ -116,7 +131,9 @@ static uint32_t judge(struct xsp_netq *q)
 		enum xsp_net_drop drop;
 		uint8_t *data = from->data;
 
-		if (!p->n_segs && p->status)
+		if (p->mcast)
+			change_filter(q, p);
+		else if (!p->n_segs && p->status)
 			xsp_count(&q->c.stats->tx_malformed, 1);
 		if (!p->n_segs || p->status)
 			continue;
@@ -184,29 +201,47 @@ static int transmit(struct xsp_netq *q)
 
 /* --- receive ----------------------------------------------------------------------------------- */
 
+/* Pieces of what was placed: those for pages that are kept mapped at once, the others in one call. */
+static void copy_out(struct xsp_netq *q)
+{
+	struct xsp_rx_batch *b = &q->s->rx;
+	uint32_t n = 0;
+	int err;
+
+	for (uint32_t i = 0; i < b->n_segs; i++) {
+		const struct xsp_rx_seg *seg = &b->seg[i];
+		uint8_t *page = xsp_statics_find(q->statics, seg->gref, true);
+
+		if (page) {
+			memcpy(page, seg->from, seg->len);
+			xsp_count(&q->c.stats->static_pieces, 1);
+			continue;
+		}
+		q->s->copy_of[n] = (uint16_t)i;
+		q->s->copy[n++] = (xengnttab_grant_copy_segment_t){
+			.source.virt = (void *)(uintptr_t)seg->from,
+			.dest.foreign = { .ref = seg->gref, .domid = (domid_t)q->base.domid },
+			.len = seg->len,
+			.flags = GNTCOPY_dest_gref,
+		};
+	}
+	err = n ? copy(q, n) : 0;
+	for (uint32_t i = 0; i < n; i++) {
+		if (!err && q->s->copy[i].status == GNTST_okay)
+			continue;
+		xsp_rx_failed(b, q->s->copy_of[i]);
+		xsp_count(&q->c.stats->bad_gref, 1);
+	}
+}
+
 /* What was placed goes out: one copy, the answers, one push. */
 static void flush(struct xsp_netq *q)
 {
 	struct xsp_rx_batch *b = &q->s->rx;
-	int err;
 
 	if (!b->n_answers)
 		return;
-	for (uint32_t i = 0; i < b->n_segs; i++)
-		q->s->copy[i] = (xengnttab_grant_copy_segment_t){
-			.source.virt = (void *)(uintptr_t)b->seg[i].from,
-			.dest.foreign = { .ref = b->seg[i].gref,
-					  .domid = (domid_t)q->base.domid },
-			.len = b->seg[i].len,
-			.flags = GNTCOPY_dest_gref,
-		};
-	err = copy(q, b->n_segs);
-	for (uint32_t i = 0; i < b->n_segs; i++) {
-		if (!err && q->s->copy[i].status == GNTST_okay)
-			continue;
-		xsp_rx_failed(b, i);
-		xsp_count(&q->c.stats->bad_gref, 1);
-	}
+	copy_out(q);
 	xsp_rx_respond(&q->rx, b);
 	b->n_segs = b->n_answers = 0;
 	if (xsp_ring_back_push(&q->rx))
@@ -236,11 +271,9 @@ static bool fit(struct xsp_netq *q, uint8_t *data, uint32_t len, struct xsp_vnet
 }
 
 static void place(struct xsp_netq *q, const uint8_t *data, uint32_t len,
-		  const struct xsp_net_offload *o)
+		  const struct xsp_net_offload *o, const struct xsp_net_hash_value *hash)
 {
-	static const struct xsp_net_hash_value no_hash;
-
-	xsp_rx_place(&q->rx, data, len, o, &no_hash, &q->s->rx);
+	xsp_rx_place(&q->rx, data, len, o, hash, &q->s->rx);
 	xsp_count(&q->c.stats->rx_packets, 1);
 	xsp_count(&q->c.stats->rx_bytes, len);
 	xsp_count(&q->c.stats->rx_gso, o->gso_type != XSP_NET_GSO_NONE);
@@ -276,51 +309,81 @@ static void drop_stale(struct xsp_netq *q)
 /* The packet that waited for slots; false: it still does. */
 static bool place_held(struct xsp_netq *q, uint32_t *room)
 {
-	static const struct xsp_net_hash_value no_hash;
 	struct xsp_net_offload o;
 	uint32_t slots;
 
 	if (!q->held_len)
 		return true;
 	xsp_net_from_vnet(&q->held_vnet, &o); /* it was fit before */
-	slots = xsp_rx_slots(q->held_len, &o, &no_hash);
+	slots = xsp_rx_slots(q->held_len, &o, &q->held_hash);
 	if (slots > *room) {
 		want(q, slots);
 		return false;
 	}
 	*room -= slots;
-	place(q, q->held, q->held_len, &o);
+	place(q, q->held, q->held_len, &o, &q->held_hash);
 	flush(q); /* its room may be needed for another */
 	q->held_len = 0;
 	return true;
 }
 
-static void hold(struct xsp_netq *q, const struct xsp_packet *p, uint32_t slots)
+static void hold(struct xsp_netq *q, const struct xsp_packet *p, const struct xsp_net_hash_value *hash,
+		 uint32_t slots)
 {
 	memcpy(q->held, p->data, p->len);
 	q->held_len = p->len;
 	q->held_vnet = p->vnet;
+	q->held_hash = *hash;
 	want(q, slots);
+}
+
+/*
+ * A packet whose hash says that it belongs to another queue of this guest. They are on the same worker
+ * (vif.c), so it goes into that ring at once; when that has no room the packet is lost.
+ */
+static void steer(struct xsp_netq *from, struct xsp_netq *to, const struct xsp_packet *p,
+		  const struct xsp_net_offload *o, const struct xsp_net_hash_value *hash)
+{
+	int pending = to->base.broken || to->base.stopping ? 0 : xsp_ring_back_pending(&to->rx);
+
+	flush(from); /* the batch is one queue's at a time */
+	if (pending < (int)xsp_rx_slots(p->len, o, hash)) {
+		xsp_count(&to->c.stats->rx_no_room, 1);
+		return;
+	}
+	place(to, p->data, p->len, o, hash);
+	xsp_count(&to->c.stats->rx_steered, 1);
+	flush(to);
 }
 
 /* One packet that has come: placed, held, or dropped. */
 static void take_arrival(struct xsp_netq *q, struct xsp_packet *p, uint32_t *room)
 {
-	static const struct xsp_net_hash_value no_hash;
+	struct xsp_net_hash_value hash = { 0 };
+	uint32_t slots, queue = q->base.index;
 	struct xsp_net_offload o;
-	uint32_t slots;
 
+	if (!xsp_mcast_passes(q->c.mcast, p->data)) {
+		xsp_count(&q->c.stats->rx_filtered, 1);
+		return;
+	}
 	if (!fit(q, p->data, p->len, &p->vnet, &o)) {
 		xsp_count(&q->c.stats->rx_too_big, 1);
 		return;
 	}
-	slots = xsp_rx_slots(p->len, &o, &no_hash);
+	if (q->c.ctl)
+		queue = xsp_net_hash(&q->c.ctl->hash, p->data, p->len, q->c.ctl->n_queues, queue, &hash);
+	if (queue != q->base.index && q->c.ctl->queue[queue]) {
+		steer(q, q->c.ctl->queue[queue], p, &o, &hash);
+		return;
+	}
+	slots = xsp_rx_slots(p->len, &o, &hash);
 	if (slots > *room) {
-		hold(q, p, slots);
+		hold(q, p, &hash, slots);
 		return;
 	}
 	*room -= slots;
-	place(q, p->data, p->len, &o);
+	place(q, p->data, p->len, &o, &hash);
 }
 
 /*

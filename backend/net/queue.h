@@ -11,8 +11,11 @@
 #ifndef XSP_BACKEND_NET_QUEUE_H
 #define XSP_BACKEND_NET_QUEUE_H
 
+#include "backend/net/ctrl.h"
+#include "backend/net/mcast.h"
 #include "backend/net/rate.h"
 #include "backend/net/scratch.h"
+#include "backend/net/statics.h"
 #include "backend/queue.h"
 
 /* What the device fills in before start, besides what queue.h asks for; read-only for the worker. */
@@ -23,7 +26,9 @@ struct xsp_netq_config {
 	bool gso4, gso6;   /* ... to be cut into TCP segments */
 	bool rx_notify;    /* it sends an event when it posts buffers */
 	struct xsp_netport *port;
-	struct xsp_rate *rate; /* the device's */
+	struct xsp_rate *rate;   /* the device's, as the next two */
+	struct xsp_mcast *mcast;
+	struct xsp_netctl *ctl;  /* NULL: the guest has no control ring */
 	struct xsp_net_stats *stats;
 };
 
@@ -43,6 +48,7 @@ struct xsp_netq {
 	struct xsp_net_scratch *s;
 	struct xsp_sring *tx_sring, *rx_sring;
 	struct xsp_ring_back tx, rx;
+	struct xsp_statics *statics; /* NULL without a control ring */
 	struct xsp_netport_end end;
 	bool end_started, end_stopping, end_stopped, in_may_stop;
 	bool arrivals;        /* the port may have packets */
@@ -54,6 +60,7 @@ struct xsp_netq {
 	uint8_t *held;        /* room for the packet that waits */
 	uint32_t held_len;    /* 0: none */
 	struct xsp_vnet held_vnet;
+	struct xsp_net_hash_value held_hash;
 	struct xsp_netq_timer rate_timer, look_timer;
 };
 static_assert(offsetof(struct xsp_netq, base) == 0, "queues are freed by their base");

@@ -171,6 +171,10 @@ static void let_go(struct xsp_netq *q)
 	if (q->rx_sring)
 		xengnttab_unmap(q->base.worker->xgt, q->rx_sring, 1);
 	q->tx_sring = q->rx_sring = NULL;
+	if (q->c.ctl)
+		q->c.ctl->queue[q->base.index] = NULL;
+	xsp_statics_free(q->statics);
+	q->statics = NULL;
 	free(q->held);
 	q->held = NULL;
 }
@@ -183,7 +187,9 @@ static int begin(struct xsp_queue *queue)
 
 	q->s = xsp_net_scratch_get(queue->worker);
 	q->held = malloc(XSP_PACKET_BYTES);
-	if (!q->s || !q->held)
+	if (q->c.ctl)
+		q->statics = xsp_statics_new(queue->worker->xgt, queue->domid);
+	if (!q->s || !q->held || (q->c.ctl && !q->statics))
 		err = xsp_queue_fail(queue, -ENOMEM, "no memory for packets");
 	if (!err)
 		err = map_ring(q, q->c.tx_ref, "tx", &q->tx_sring);
@@ -201,6 +207,8 @@ static int begin(struct xsp_queue *queue)
 	xsp_ring_back_init(&q->rx, q->rx_sring, XSP_NET_RX_SLOTS, rx);
 	q->max_slots = q->c.sg ? XSP_PACKET_BYTES / XSP_PAGE_SIZE + 2 : 1;
 	q->arrivals = true;
+	if (q->c.ctl)
+		q->c.ctl->queue[queue->index] = q;
 	return 0;
 }
 

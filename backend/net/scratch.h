@@ -20,6 +20,7 @@ struct xsp_net_scratch {
 	struct xsp_tx_batch tx;
 	struct xsp_rx_batch rx;
 	xengnttab_grant_copy_segment_t copy[XSP_NET_COPY_SEGS];
+	uint16_t copy_of[XSP_NET_COPY_SEGS]; /* what each is for: a packet's number, a segment's */
 };
 
 /** xsp_net_scratch_get - the worker's; worker's thread. NULL: no memory */
