@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define NO_GREF 1000000u
@@ -353,6 +354,57 @@ void nodes(struct nic *g)
 			nic_rm(g, keys[k]);
 		}
 	}
+}
+
+static void ask(struct nic *g, const struct xsp_net_ctrl_req *req)
+{
+	struct xsp_net_ctrl_rsp rsp;
+	uint64_t until = now_ms() + 5000;
+
+	xsp_net_front_put_ctrl(&g->ctrl, req);
+	if (xsp_ring_front_push(&g->ctrl))
+		xenevtchn_notify(g->xce, g->port[2]);
+	while (!xsp_ring_front_pending(&g->ctrl) && now_ms() < until)
+		nanosleep(&(struct timespec){ 0, 20000 }, NULL);
+	if (!expect(g, xsp_ring_front_pending(&g->ctrl) == 1, "control request type %u is answered", req->type))
+		return;
+	xsp_net_front_take_ctrl(&g->ctrl, &rsp);
+	expect(g, rsp.id == req->id && rsp.type == req->type && rsp.status <= XSP_NET_CTRL_BUFFER_OVERFLOW,
+	       "type %u is answered as such", req->type);
+}
+
+/* Control requests of all types with all kinds of numbers; lists whose grants are bad (XSA-270). */
+void control(struct nic *g)
+{
+	static const uint32_t numbers[] = { 0, 1, 2, 3, 40, 41, 127, 128, 129, 512, 513, 4096, 65535,
+					    1u << 30, 1u << 31, ~0u - 3, ~0u };
+	unsigned int seed = 3;
+	struct xsp_net_gref *list = (struct xsp_net_gref *)(void *)(g->data + (PAGES - 1) * XSP_PAGE_SIZE);
+
+	g->control = true;
+	if (!up(g))
+		return;
+	for (unsigned int i = 0; i < 100 * g->dose; i++) {
+		struct xsp_net_ctrl_req req = { .id = (uint16_t)i, .type = (uint16_t)(rand_r(&seed) % 13) };
+
+		for (unsigned int k = 0; k < 3; k++)
+			req.data[k] = numbers[(unsigned int)rand_r(&seed) % 17];
+		if (rand_r(&seed) & 1) /* a page that is there */
+			req.data[req.type < 8 ? 0 : 1] = g->ref[PAGES - 1];
+		for (unsigned int k = 0; k < XSP_NET_GREFS_PER_PAGE; k++)
+			list[k] = (struct xsp_net_gref){
+				.ref = rand_r(&seed) % 50 ? g->ref[(unsigned int)rand_r(&seed) % (2 * PAGES)] : NO_GREF,
+				.flags = (uint16_t)rand_r(&seed),
+			};
+		ask(g, &req);
+		if (g->failed)
+			return;
+	}
+	expect(g, nic_works(g), "the device works all the time");
+	xsp_store(&g->ctrl_sring->req_prod, 5000);
+	xenevtchn_notify(g->xce, g->port[2]);
+	closed(g, "a wild control index");
+	g->control = false;
 }
 
 /* Killed with the rings full. */

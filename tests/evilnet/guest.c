@@ -107,11 +107,13 @@ static void drop_rings(struct nic *g)
 		xengntshr_unshare(g->xgs, g->tx_sring, 1);
 	if (g->rx_sring)
 		xengntshr_unshare(g->xgs, g->rx_sring, 1);
-	for (unsigned int i = 0; i < 2; i++)
+	if (g->ctrl_sring)
+		xengntshr_unshare(g->xgs, g->ctrl_sring, 1);
+	for (unsigned int i = 0; i < 3; i++)
 		if (g->port[i])
 			xenevtchn_unbind(g->xce, g->port[i]);
-	g->tx_sring = g->rx_sring = NULL;
-	g->port[0] = g->port[1] = 0;
+	g->tx_sring = g->rx_sring = g->ctrl_sring = NULL;
+	memset(g->port, 0, sizeof(g->port));
 }
 
 void nic_close(struct nic *g)
@@ -131,7 +133,8 @@ bool nic_begin(struct nic *g)
 {
 	static const char *const keys[] = { "tx-ring-ref", "rx-ring-ref", "event-channel",
 					    "event-channel-tx", "event-channel-rx",
-					    "multi-queue-num-queues", "request-rx-copy" };
+					    "multi-queue-num-queues", "request-rx-copy",
+					    "ctrl-ring-ref", "event-channel-ctrl" };
 
 	nic_close(g);
 	for (unsigned int i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
@@ -162,6 +165,11 @@ void nic_make_rings(struct nic *g)
 	xsp_ring_front_init(&g->rx, g->rx_sring, XSP_NET_RX_SLOTS);
 	for (unsigned int i = 0; i < 1u + g->split; i++)
 		g->port[i] = (evtchn_port_t)xenevtchn_bind_unbound_port(g->xce, 0);
+	if (!g->control)
+		return;
+	g->ctrl_sring = make_ring(g, &g->ctrl_ref);
+	xsp_ring_front_init(&g->ctrl, g->ctrl_sring, XSP_NET_CTRL_SLOTS);
+	g->port[2] = (evtchn_port_t)xenevtchn_bind_unbound_port(g->xce, 0);
 }
 
 void nic_keys(struct nic *g)
@@ -173,6 +181,10 @@ void nic_keys(struct nic *g)
 		nic_write(g, "event-channel-rx", "%u", g->port[1]);
 	} else {
 		nic_write(g, "event-channel", "%u", g->port[0]);
+	}
+	if (g->control) {
+		nic_write(g, "ctrl-ring-ref", "%u", g->ctrl_ref);
+		nic_write(g, "event-channel-ctrl", "%u", g->port[2]);
 	}
 	nic_write(g, "request-rx-copy", "1");
 	nic_write(g, "feature-rx-notify", "1");

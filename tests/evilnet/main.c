@@ -30,6 +30,7 @@ static const struct {
 	{ "storm", storm, "events for nothing, 30 ms a percent" },
 	{ "toggles", toggles, "connect and disconnect under traffic" },
 	{ "nodes", nodes, "garbage in each node" },
+	{ "control", control, "100 control requests a percent that make no sense" },
 	{ "die", die, "SIGKILL with the rings full" },
 	{ "recover", nothing, "only what follows each: connect anew, ping" },
 };
@@ -75,7 +76,7 @@ static int run(struct nic *g, const char *name)
 	if (i == N_ATTACKS)
 		return usage(2);
 	attacks[i].run(g);
-	g->split = false;
+	g->split = g->control = false;
 	expect(g, nic_connect(g), "the device connects again (backend state %d)",
 	       nic_number(g, g->be, "state"));
 	expect(g, g->tx_sring && nic_number(g, g->be, "state") == 4 && nic_works(g),

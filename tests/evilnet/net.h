@@ -29,11 +29,11 @@ struct nic {
 	struct xs_handle *xs;
 	xengntshr_handle *xgs;
 	xenevtchn_handle *xce;
-	bool split;
-	evtchn_port_t port[2];
-	struct xsp_sring *tx_sring, *rx_sring;
-	struct xsp_ring_front tx, rx;
-	uint32_t tx_ref, rx_ref;
+	bool split, control;
+	evtchn_port_t port[3]; /* of tx or both, of rx, of control */
+	struct xsp_sring *tx_sring, *rx_sring, *ctrl_sring;
+	struct xsp_ring_front tx, rx, ctrl;
+	uint32_t tx_ref, rx_ref, ctrl_ref;
 	uint8_t *data; /* 2 * PAGES: to send from, to receive into */
 	uint32_t ref[2 * PAGES];
 	uint16_t sequence;
@@ -93,6 +93,7 @@ void double_fetch(struct nic *g);
 void storm(struct nic *g);
 void toggles(struct nic *g);
 void nodes(struct nic *g);
+void control(struct nic *g);
 void die(struct nic *g);
 
 #endif

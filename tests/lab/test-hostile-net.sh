@@ -44,7 +44,7 @@ attack() { # NAME
 	tail -c "+$((from + 1))" "$T/daemon.log" | grep -av 'vif/1/0: ' && fail "$1: lines about something else"
 	echo "      $1: $bytes bytes of log"
 }
-for a in indices endless malformed empty splits grants rx-grants rx-starve offloads double-fetch storm toggles nodes; do
+for a in indices endless malformed empty splits grants rx-grants rx-starve offloads double-fetch storm toggles nodes control; do
 	attack $a
 done
 for k in tx_malformed bad_gref rx_waits; do
