@@ -1,7 +1,7 @@
 # What daemon, library and tools share.
 archives += common
 common.src := common/hist.c common/log.c common/mailbox.c common/ask.c common/store.c common/devname.c \
-	common/suggest.c common/utf8.c common/net/headers.c
+	common/suggest.c common/utf8.c common/net/headers.c common/net/segment.c
 
 # The XenBus state machine: floor 1, also compiled into the kernel.
 archives += fsm

@@ -157,3 +157,7 @@ test_netctl.src := tests/unit/test_netctl.c backend/net/ctrl_hash.c backend/net/
 	backend/net/statics.c backend/net/mcast.c
 test_netctl.deps := common ring
 test_netctl.pkgs := cmocka
+units += test_switch
+test_switch.src := tests/unit/test_switch.c $(filter backend/port/%,$(xensplitd.src))
+test_switch.deps := common
+test_switch.pkgs := liburing cmocka

@@ -10,6 +10,8 @@
 static const struct xsp_netport_ops *const ports[] = {
 	&xsp_netport_tap,
 	&xsp_netport_null,
+	&xsp_netport_switch,
+	&xsp_netport_pair,
 };
 #define N_PORTS (sizeof(ports) / sizeof(ports[0]))
 

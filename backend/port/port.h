@@ -95,7 +95,8 @@ struct xsp_netport_ops {
 };
 
 /**
- * xsp_netport_open - open what a spec names: "tap:", "tap:NAME", "null:", "switch:NAME"; "" is "tap:"
+ * xsp_netport_open - open what a spec names: "tap:", "tap:NAME", "null:", "switch:NAME", "pair:NAME"; "" is
+ * "tap:"
  *
  * Store thread. Returns 0 or -errno and a sentence in why.
  */
@@ -119,6 +120,7 @@ void xsp_netport_stop(struct xsp_netport_end *e);
 /** xsp_netport_await - call e->readable when packets may be there, once */
 void xsp_netport_await(struct xsp_netport_end *e);
 
-extern const struct xsp_netport_ops xsp_netport_tap, xsp_netport_null;
+extern const struct xsp_netport_ops xsp_netport_tap, xsp_netport_null, xsp_netport_switch,
+	xsp_netport_pair;
 
 #endif

@@ -49,7 +49,7 @@ exits 2 x network-attach 1 mac=00:16 2>/dev/null
 exits 1 x network-attach 1 bridge=nosuch0 2>"$T/refused"
 grep -q "can't join bridge nosuch0" "$T/refused" || fail "the reason: $(cat "$T/refused")"
 exits 1 x network-attach 1 port=teapot: 2>"$T/refused"
-grep -q "known: tap:\[NAME\], null:" "$T/refused" || fail "the reason: $(cat "$T/refused")"
+grep -q "known: tap:\[NAME\], null:, switch:NAME" "$T/refused" || fail "the reason: $(cat "$T/refused")"
 no_tap vif1.1 || fail "a refused interface left its TAP"
 
 # a second one, on nothing; a script that somebody else has to run is waited for

@@ -205,7 +205,8 @@ const struct command commands[] = {
 			 "  rate=10Mb/s       what the guest may send; 1MB/s@20ms: in portions of 20 ms\n"
 			 "  mtu=N, vifname=NAME, devid=N\n"
 			 "  script=PATH       a hotplug script that somebody else runs: the device waits for it\n"
-			 "  port=SPEC         instead of a TAP: null: (swallows everything)\n",
+			 "  port=SPEC         instead of a TAP: switch:NAME (a switch inside the daemon),\n"
+			 "                    pair:NAME (a cable to another guest), null: (swallows all)\n",
 		.examples = "network-attach web bridge=xenbr0\n"
 			    "network-attach 1 mac=00:16:3e:01:02:03,bridge=xenbr0,rate=100Mb/s --wait\n",
 		.options = {{"wait", 'w', "[SEC]", "wait until the guest is connected (30)"}},
