@@ -92,7 +92,7 @@ all: $(patsubst %,$(B)/bin/%,$(programs)) $(patsubst %,$(B)/lib/%.a,$(archives))
 
 # --- for people -------------------------------------------------------------------------------
 
-.PHONY: all help run test check bench xen-shell install-packages format tidy clean compile_commands.json install \
+.PHONY: all help run test check bench bench-xen xen-shell install-packages format tidy clean compile_commands.json install \
         modules modules_install
 
 help:           ## this list
@@ -124,6 +124,12 @@ xen-shell:      ## a prompt in Dom0 of a real Xen, booted under QEMU
 	@tools/setup/install.sh xen
 	@$(MAKE) --no-print-directory -j$$(nproc) all
 	@B=$(B) tests/xen/rig.sh shell
+
+bench-xen:      ## real Xen: hypercalls per I/O beside blkback and QEMU (ten minutes)
+	@tools/setup/install.sh xen
+	@$(MAKE) --no-print-directory -j$$(nproc) all
+	@mkdir -p $(B)/bench
+	@B=$(B) tools/bench/xen/bench.sh --json $(B)/bench/xen.json
 
 units: $(patsubst %,$(B)/unit/%,$(units))   ## build the unit tests
 .PHONY: units

@@ -1,0 +1,142 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""What one run of bench.sh found: a table, or JSON. Reads the times and xentrace files of dom0.sh."""
+import argparse
+import collections
+import json
+import os
+import struct
+import sys
+
+# xen/include/public/trace.h
+CPU_CHANGE = 0x0001F003
+HYPERCALL = 0x00201000 + 13 # TRC_PV_HYPERCALL_V2
+SUBCALL = 0x00202000 + 14   # TRC_PV_HYPERCALL_SUBCALL: one in a multicall
+TO = 0x00028000 + 15        # TRC_SCHED_SWITCH_INFNEXT: domid, ...
+WIDE = 0x100                # TRC_64_FLAG: a 64-bit guest's
+LOST = 0x0001F001
+
+# xen/include/public/xen.h
+NAMES = {1: "mmu_update", 3: "stack_switch", 12: "memory_op", 13: "multicall", 14: "update_va_mapping",
+         15: "set_timer_op", 18: "console_io", 20: "grant_table_op", 23: "iret", 24: "vcpu_op",
+         25: "set_segment_base", 26: "mmuext_op", 29: "sched_op", 32: "event_channel_op", 33: "physdev_op"}
+GRANT = {0: "map", 1: "unmap", 5: "copy"}
+
+
+class Trace:
+    """Counts of hypercalls by domain and name; grant references by domain and kind."""
+
+    def __init__(self, path):
+        self.calls = collections.Counter()
+        self.grants = collections.Counter()
+        self.refs = collections.Counter()
+        self.lost = False
+        domain = None # one physical CPU, so one running domain
+        data = open(path, "rb").read()
+        pos = 0
+        while pos + 4 <= len(data):
+            head, = struct.unpack_from("<I", data, pos)
+            event, n = head & 0x0FFFFFFF, head >> 28 & 7
+            pos += 4 + (8 if head >> 31 else 0)
+            extra = struct.unpack_from("<%dI" % n, data, pos)
+            pos += 4 * n
+            if event == TO:
+                domain = extra[0]
+            elif event == LOST:
+                self.lost = True
+            elif event & ~WIDE in (HYPERCALL, SUBCALL) and domain is not None:
+                self.hypercall(domain, extra, event & ~WIDE == SUBCALL)
+
+    def hypercall(self, domain, extra, inner):
+        op, args, pos = extra[0] & 0xFFFFF, [], 1
+        for i in range(6):
+            size = extra[0] >> (20 + 2 * i) & 3
+            if size == 2 and pos + 1 < len(extra):
+                args.append(extra[pos] | extra[pos + 1] << 32)
+            elif size == 1 and pos < len(extra):
+                args.append(extra[pos])
+            else:
+                args.append(None)
+            pos += size
+        # a multicall's inner calls are no entries into Xen
+        if not inner:
+            self.calls[domain, "all"] += 1
+        self.calls[domain, NAMES.get(op, "hypercall %d" % op)] += 1
+        if op == 20:
+            kind = GRANT.get(args[0], "other")
+            self.grants[domain, kind] += 1
+            self.refs[domain, kind] += args[2] or 0
+
+
+def slope(small, large, ios):
+    """What one more I/O costs."""
+    keys = set(small) | set(large)
+    return {k: (large[k] - small[k]) / ios for k in keys}
+
+
+def read_times(path):
+    """{(backend, job): {ios: milliseconds}}"""
+    times = collections.defaultdict(dict)
+    for line in open(path):
+        back, job, n, ms = line.split()
+        read, write = ms.split(";")
+        times[back, job][int(n)] = max(int(read), int(write))
+    return times
+
+
+def measure(where):
+    guest = int(open(os.path.join(where, "guest")).read())
+    rows = []
+    for (back, job), ms in read_times(os.path.join(where, "times")).items():
+        few, many = sorted(ms)
+        a, b = (Trace(os.path.join(where, "%s.%s.%d.xtr" % (back, job, n))) for n in (few, many))
+        ios = many - few
+        calls, grants, refs = (slope(getattr(a, f), getattr(b, f), ios) for f in ("calls", "grants", "refs"))
+        spent = ms[many] - ms[few]
+        row = {"backend": back, "job": job, "ios": ios, "virtual_ms": spent,
+               "virtual_iops": round(1000 * ios / spent) if spent > 0 else None,
+               "records_lost": a.lost or b.lost}
+        for name, d in (("dom0", 0), ("guest", guest)):
+            row[name] = {"hypercalls": {k: round(v, 3) for (dom, k), v in sorted(calls.items())
+                                        if dom == d and abs(v) >= 0.005},
+                         "grant_calls": {k: round(v, 3) for (dom, k), v in sorted(grants.items()) if dom == d},
+                         "grant_refs": {k: round(v, 3) for (dom, k), v in sorted(refs.items()) if dom == d}}
+        rows.append(row)
+    return rows
+
+
+JOBS = {"rr1": "random reads, 4 KiB, depth 1", "rr32": "random reads, 4 KiB, depth 32",
+        "rw32": "random writes, 4 KiB, depth 32", "sr8": "sequential reads, 64 KiB, depth 8"}
+
+
+def table(rows):
+    print("| job | backend | I/O per virtual s | hypercalls: Dom0 | guest | grant ops: Dom0 | references "
+          "| event channel ops: Dom0 | guest |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    order = ["xensplitd", "blkback", "qdisk"]
+    for r in sorted(rows, key=lambda r: (list(JOBS).index(r["job"]), order.index(r["backend"]))):
+        def call(side, name):
+            return "%.2f" % abs(r[side]["hypercalls"].get(name, 0))
+        print("| %s | %s | %s | %s | %s | %s | %.2f | %s | %s |" % (
+            JOBS[r["job"]], r["backend"], r["virtual_iops"], call("dom0", "all"), call("guest", "all"),
+            call("dom0", "grant_table_op"), abs(sum(r["dom0"]["grant_refs"].values())),
+            call("dom0", "event_channel_op"), call("guest", "event_channel_op")))
+    if any(r["records_lost"] for r in rows):
+        print("Trace records were lost: the counts are too small.", file=sys.stderr)
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__)
+    p.add_argument("dir", help="what dom0.sh left: times, guest, *.xtr")
+    p.add_argument("--json", metavar="FILE", help="the same and every hypercall by name")
+    args = p.parse_args()
+    rows = measure(args.dir)
+    table(rows)
+    if args.json:
+        with open(args.json, "w") as f:
+            json.dump({"schema": 1, "clock": "icount, 4 virtual ns an instruction", "rows": rows}, f, indent=1)
+            f.write("\n")
+    return 1 if any(r["records_lost"] for r in rows) else 0
+
+
+sys.exit(main())
