@@ -19,6 +19,7 @@ xensplitd.src := backend/main.c backend/steer.c backend/manager.c backend/domain
 	backend/target/nbd.c backend/target/nbd_set.c backend/target/nbd_conn.c \
 	backend/target/nbd_dial.c backend/target/nbd_spec.c \
 	backend/target/image.c backend/target/child.c backend/target/aside.c \
+	backend/target/rbd.c backend/target/rbd_spec.c \
 	backend/target/mem.c backend/target/log.c
 xensplitd.deps := control common fsm ring
 xensplitd.src += backend/target/sectors.c

@@ -17,6 +17,7 @@
 #include "backend/vbd.h"
 #include "backend/vif.h"
 
+#define CLOSE_S      5u /* that the end waits for targets whose close takes time */
 #define CHECK_NS     5000000000ull /* a dead store shows on no fd: a read this often finds out */
 #define LOOK_NS  2000000000ull
 #define RETRY_MIN_MS 100u
@@ -343,6 +344,7 @@ static void *manager_main(void *arg)
 	}
 	while (!TAILQ_EMPTY(&d->devices))
 		xsp_device_free(TAILQ_FIRST(&d->devices));
+	xsp_target_await_closed(CLOSE_S);
 	xsp_store_close(&d->store);
 	n = write(d->drained_fd, &one, sizeof(one));
 	(void)n;

@@ -9,7 +9,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +20,7 @@
 #include "common/log.h"
 
 #define RECORDS 8192u /* power of two */
-#define LAST_LINES_S 1 /* that closing waits for them to be written */
+#define LEAVE   (1ull << 32) /* in the eventfd: more than wakes can add up to */
 
 /*
  * A cell of the ring. turn says whose it is: at its index (plus a multiple of RECORDS) a worker may
@@ -42,11 +41,9 @@ struct log_target {
 	FILE *f;
 	int64_t to_wall_ns; /* from CLOCK_MONOTONIC to the calendar */
 	int fd;             /* eventfd: wakes the thread */
-	sem_t ended;        /* the thread has written all */
-	unsigned int users; /* atomic: the thread and the opener */
 	/* atomic */
 	uint64_t put, dropped;
-	bool sleeps, leave;
+	bool sleeps;
 	/* the thread's */
 	uint64_t taken, told_dropped;
 	bool write_failed;
@@ -179,34 +176,25 @@ static void drain(struct log_target *l)
 	clearerr(l->f);
 }
 
-static void put_log(struct log_target *l)
-{
-	if (__atomic_sub_fetch(&l->users, 1, __ATOMIC_ACQ_REL))
-		return;
-	sem_destroy(&l->ended);
-	close(l->fd);
-	fclose(l->f);
-	free(l);
-}
-
 static void *log_main(void *arg)
 {
 	struct log_target *l = arg;
-	uint64_t count;
-	ssize_t n;
+	uint64_t count = 0;
 
-	while (!__atomic_load_n(&l->leave, __ATOMIC_ACQUIRE)) {
+	while (count < LEAVE) {
 		drain(l);
 		__atomic_store_n(&l->sleeps, true, __ATOMIC_RELAXED);
 		__atomic_thread_fence(__ATOMIC_SEQ_CST); /* full: pairs with the one in wake */
 		if (__atomic_load_n(&l->ring[l->taken % RECORDS].turn, __ATOMIC_RELAXED) == l->taken + 1)
 			continue;
-		n = read(l->fd, &count, sizeof(count));
-		(void)n;
+		if (read(l->fd, &count, sizeof(count)) != sizeof(count))
+			count = 0;
 	}
 	drain(l);
-	sem_post(&l->ended);
-	put_log(l);
+	close(l->fd);
+	fclose(l->f);
+	free(l);
+	xsp_target_closed();
 	return NULL;
 }
 
@@ -233,8 +221,6 @@ static int begin(struct log_target *l, char *why, size_t why_len)
 	l->to_wall_ns = (int64_t)wall.tv_sec * 1000000000 + wall.tv_nsec - (int64_t)xsp_now_ns();
 	for (uint64_t i = 0; i < RECORDS; i++)
 		l->ring[i].turn = i;
-	l->users = 2;
-	sem_init(&l->ended, 0, 0);
 	l->fd = eventfd(0, EFD_CLOEXEC);
 	pthread_attr_init(&attr);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
@@ -290,20 +276,13 @@ static int log_open(const char *opts, const char *rest, const struct xsp_target_
 static void log_close(struct xsp_target *t)
 {
 	struct log_target *l = (struct log_target *)t;
-	struct timespec until;
-	uint64_t one = 1;
+	uint64_t leave = LEAVE;
 	ssize_t n;
 
 	xsp_target_close(l->next);
-	__atomic_store_n(&l->leave, true, __ATOMIC_RELEASE); /* acquire: log_main */
-	n = write(l->fd, &one, sizeof(one));
+	xsp_target_closing(); /* the thread writes what is left and goes: a disk that hangs holds up nobody */
+	n = write(l->fd, &leave, sizeof(leave)); /* the last that we touch of it */
 	(void)n;
-	/* The last lines; but a disk that hangs must not hold us up. */
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += LAST_LINES_S;
-	while (sem_timedwait(&l->ended, &until) && errno == EINTR)
-		;
-	put_log(l);
 }
 
 const struct xsp_target_ops xsp_target_log = {

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "common/suggest.h"
 
@@ -14,6 +15,7 @@ static const struct xsp_target_ops *const targets[] = {
 	&xsp_target_file,
 	&xsp_target_null,
 	&xsp_target_mem,
+	&xsp_target_rbd,
 	&xsp_target_delay,
 	&xsp_target_error,
 	&xsp_target_log,
@@ -105,6 +107,43 @@ void xsp_target_resize(struct xsp_target *t)
 		xsp_target_resize(t->inner);
 	t->size_bytes = size;
 }
+
+/* --- closing ----------------------------------------------------------------------------------- */
+
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t fewer;
+	unsigned int n;
+} closing = { .lock = PTHREAD_MUTEX_INITIALIZER, .fewer = PTHREAD_COND_INITIALIZER };
+
+void xsp_target_closing(void)
+{
+	pthread_mutex_lock(&closing.lock);
+	closing.n++;
+	pthread_mutex_unlock(&closing.lock);
+}
+
+void xsp_target_closed(void)
+{
+	pthread_mutex_lock(&closing.lock);
+	closing.n--;
+	pthread_cond_broadcast(&closing.fewer);
+	pthread_mutex_unlock(&closing.lock);
+}
+
+void xsp_target_await_closed(unsigned int seconds)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += seconds;
+	pthread_mutex_lock(&closing.lock);
+	while (closing.n && !pthread_cond_timedwait(&closing.fewer, &closing.lock, &until))
+		;
+	pthread_mutex_unlock(&closing.lock);
+}
+
+/* --- specs ------------------------------------------------------------------------------------- */
 
 bool xsp_target_opt(const char *opts, const char *name, char *buf, size_t len)
 {

@@ -153,6 +153,16 @@ int xsp_target_open(const char *spec, const struct xsp_target_wish *wish, struct
 /** xsp_target_close - NULL is fine; nothing may be in flight */
 void xsp_target_close(struct xsp_target *t);
 
+/*
+ * A target whose close goes on beside the closer (a cluster has to be told, a log to be written) says when that
+ * begins and ends; the daemon waits for it a little before it leaves.
+ */
+void xsp_target_closing(void);
+void xsp_target_closed(void);
+
+/** xsp_target_await_closed - until nothing is closing any more, or so many seconds have passed */
+void xsp_target_await_closed(unsigned int seconds);
+
 /** xsp_target_size - how large it is now, in whole sectors; store thread, also while it is in use */
 uint64_t xsp_target_size(struct xsp_target *t);
 
@@ -196,6 +206,7 @@ int xsp_parse_size(const char *text, uint64_t *ret_bytes);
 extern const struct xsp_target_ops xsp_target_file, xsp_target_null, xsp_target_delay,
 	xsp_target_error, xsp_target_nbd, xsp_target_nbd_unix, xsp_target_qcow2, xsp_target_vmdk,
 	xsp_target_vhdx, xsp_target_vpc, xsp_target_qed;
-extern const struct xsp_target_ops xsp_target_sectors, xsp_target_e512, xsp_target_mem, xsp_target_log;
+extern const struct xsp_target_ops xsp_target_sectors, xsp_target_e512, xsp_target_mem, xsp_target_log,
+	xsp_target_rbd;
 
 #endif

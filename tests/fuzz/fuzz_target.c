@@ -11,6 +11,7 @@
 
 #include "backend/target/image.h"
 #include "backend/target/nbd_spec.h"
+#include "backend/target/rbd_spec.h"
 #include "backend/target/target.h"
 #include "tests/fuzz/input.h"
 
@@ -97,6 +98,25 @@ static int format_open(const char *opts, const char *rest, const struct xsp_targ
 	return xsp_image_open("", opts, rest, wish, ret, why, why_len);
 }
 
+static int rbd_target_open(const char *opts, const char *rest, const struct xsp_target_wish *wish,
+			   struct xsp_target **ret, char *why, size_t why_len)
+{
+	struct xsp_rbd_spec s;
+	int err = xsp_rbd_parse(opts, rest, &s, why, why_len);
+
+	(void)wish;
+	(void)ret;
+	if (err)
+		return err;
+	HOLDS(*s.pool && *s.image && s.n_options <= XSP_RBD_OPTIONS);
+	for (unsigned int i = 0; i < s.n_options; i++)
+		HOLDS(s.option[i].name && s.option[i].value &&
+		      s.option[i].value + strlen(s.option[i].value) < s.text + sizeof(s.text));
+	snprintf(why, why_len, "no cluster is asked here");
+	return -ENOENT;
+}
+
+const struct xsp_target_ops xsp_target_rbd = { .name = "rbd", .usage = "", .open = rbd_target_open };
 const struct xsp_target_ops xsp_target_nbd = { .name = "nbd", .usage = "", .open = nbd_open };
 const struct xsp_target_ops xsp_target_nbd_unix = { .name = "nbd+unix", .usage = "", .open = nbd_unix_open };
 const struct xsp_target_ops xsp_target_qcow2 = { .name = "qcow2", .usage = "", .open = format_open };

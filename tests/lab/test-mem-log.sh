@@ -32,6 +32,7 @@ head -c 4096 "$T/data" | vbd write xvda 1M || wrong "the first write"
 head -c 4096 "$T/data" | vbd write xvda 2M 2>/dev/null && wrong "the second write did not fail"
 vbd discard xvda 4M 1M || wrong "discard"
 detach 1 || wrong "detach"
+await 5 grep -q discard "$T/io.log" # written beside the detaching
 cat "$T/io.log"
 logged() { grep -qE "^20[0-9-]+T[0-9:.]+Z $1 [0-9.]+ $2\$" "$T/io.log"; }
 check "a read" logged 'read 4096 8192' ok

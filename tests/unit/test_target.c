@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "backend/target/nbd_spec.h"
+#include "backend/target/rbd_spec.h"
 #include "backend/target/target.h"
 
 /* The worker's side of a target, which these tests do not drive. */
@@ -108,6 +109,33 @@ static void nbd_parses(const char *scheme, const char *rest, const char *path, c
 	assert_string_equal(s.export, export);
 }
 
+static void rbd_specs(void **state)
+{
+	struct xsp_rbd_spec s;
+
+	(void)state;
+	assert_int_equal(xsp_rbd_parse("conf=/c,id=xen", "pool/image", &s, why, sizeof(why)), 0);
+	assert_string_equal(s.pool, "pool");
+	assert_string_equal(s.image, "image");
+	assert_string_equal(s.nspace, "");
+	assert_string_equal(s.snap, "");
+	assert_string_equal(s.conf, "/c");
+	assert_string_equal(s.id, "xen");
+	assert_int_equal(xsp_rbd_parse("", "p/n/i@s:id=x:mon_host=a\\:1:conf=/d", &s, why, sizeof(why)), 0);
+	assert_string_equal(s.nspace, "n");
+	assert_string_equal(s.image, "i");
+	assert_string_equal(s.snap, "s");
+	assert_string_equal(s.id, "x");
+	assert_string_equal(s.conf, "/d");
+	assert_int_equal(s.n_options, 1);
+	assert_string_equal(s.option[0].name, "mon_host");
+	assert_string_equal(s.option[0].value, "a:1");
+	assert_int_equal(xsp_rbd_parse("", "p/i\\@x", &s, why, sizeof(why)), 0);
+	assert_string_equal(s.image, "i@x");
+	assert_null(s.conf);
+	assert_null(s.id);
+}
+
 static void nbd_specs(void **state)
 {
 	struct xsp_nbd_spec s;
@@ -131,6 +159,13 @@ static void nbd_specs(void **state)
 	refuses("log,file=/no/such/dir/x:null:1M", "can't write");
 	refuses("log,file=/dev/null:log,file=/dev/null:null:1M", "logged already");
 	refuses("log,flie=/x:null:1M", "did you mean 'file'?");
+	refuses("rbd:", "pool or image is missing");
+	refuses("rbd:pool", "pool or image is missing");
+	refuses("rbd:pool/", "pool or image is missing");
+	refuses("rbd:/image", "pool or image is missing");
+	refuses("rbd:a/b/c/d", "pool or image is missing");
+	refuses("rbd:a/b:x", "has no '='");
+	refuses("rbd,config=/x:a/b", "did you mean 'conf'?");
 	refuses("nbd:", "where is the server?");
 	refuses("nbd:unix:a", "absolute path");
 	refuses("nbd://", "host or port");
@@ -207,7 +242,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(specs), cmocka_unit_test(refusals),
-		cmocka_unit_test(nbd_specs), cmocka_unit_test(locks), cmocka_unit_test(sizes),
+		cmocka_unit_test(nbd_specs), cmocka_unit_test(rbd_specs), cmocka_unit_test(locks), cmocka_unit_test(sizes),
 	};
 
 	return cmocka_run_group_tests(tests, make_image, remove_image);
