@@ -168,6 +168,7 @@ int vif_pump(struct vif *v)
 			}
 			p[3 + q] = (struct pollfd){ .fd = sent == EMPTY ? v->tap.fd[q] : -1, .events = POLLIN };
 		}
+		busy |= xsp_nic_error(v->nic, NULL) != 0; /* seen above, next time round */
 		v->n.waits += !busy;
 		if (poll(p, 3 + v->tap.queues, busy || v->stop ? 0 : -1) < 0 && errno != EINTR)
 			return VIF_FAILED;
