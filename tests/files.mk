@@ -161,3 +161,9 @@ units += test_switch
 test_switch.src := tests/unit/test_switch.c $(filter backend/port/%,$(xensplitd.src))
 test_switch.deps := common
 test_switch.pkgs := liburing cmocka
+
+# A network backend that lies on demand; tests/lab/test-hostile-netback.sh runs it.
+programs += test-netbackend
+test-netbackend.src := tests/lab/netbackend.c
+test-netbackend.deps := ring
+test-netbackend.pkgs := xenevtchn xengnttab xenstore
