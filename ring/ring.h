@@ -107,7 +107,8 @@ static inline bool xsp_ring_front_push(struct xsp_ring_front *r)
 
 	if (old == new)
 		return false;
-	xsp_ring_front_publish(r);
+	if (r->req_prod_pub != new) /* else the index's cache line would travel for nothing */
+		xsp_ring_front_publish(r);
 	r->req_prod_told = new;
 	xsp_mb(); /* req_prod before reading req_event; pairs with xsp_mb in xsp_ring_back_sleep */
 	return new - xsp_load(&r->sring->req_event) < new - old;
@@ -206,7 +207,8 @@ static inline bool xsp_ring_back_push(struct xsp_ring_back *r)
 
 	if (old == new)
 		return false;
-	xsp_ring_back_publish(r);
+	if (r->rsp_prod_pub != new) /* else the index's cache line would travel for nothing */
+		xsp_ring_back_publish(r);
 	r->rsp_prod_told = new;
 	xsp_mb(); /* rsp_prod before reading rsp_event; pairs with xsp_mb in xsp_ring_front_sleep */
 	return new - xsp_load(&r->sring->rsp_event) < new - old;

@@ -444,7 +444,7 @@ void xsp_blkq_finish(struct xsp_queue *queue)
 		data_out(q, q->done_slots + at, n - at < XSP_VISIT_REQS ? n - at : XSP_VISIT_REQS);
 	for (uint32_t i = 0; i < n; i++) {
 		respond(q, q->done_slots[i]);
-		if (!((i + 1) & (step - 1)))
+		if (!((i + 1) & (step - 1)) && i + 1 < n)
 			xsp_ring_back_publish(&q->back.ring); /* for a guest that polls */
 	}
 	xsp_gauge(&q->c.stats->in_flight, q->in_flight);

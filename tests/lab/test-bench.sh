@@ -45,11 +45,11 @@ xensplit-bench ring --batch=8 --order=4 --rounds=1 --seconds=0.02 --json >"$T/on
 sound "$T/one.json" xsp
 
 # Disks: every axis once, with whatever peers are installed; those that aren't are named.
-xensplit-bench blk --target=null,file --size=4k --depth=8 --wait=sleep,poll --rounds=2 --seconds=0.05 --out="$T/blk.json" >"$T/blk.txt" 2>&1 ||
+xensplit-bench blk --target=null,file --size=4k --depth=8 --wait=sleep,poll --backend=adaptive --rounds=2 --seconds=0.05 --out="$T/blk.json" >"$T/blk.txt" 2>&1 ||
 	fail "blk: $(tail -n 20 "$T/blk.txt")"
 sound "$T/blk.json" xsp io_uring
 xensplit-bench blk --rw=write,read --access=seq --grants=copy --segments=direct --use=leave --queues=2 --order=1 --size=8k --guests=3 --depth=4 \
-	--wait=sleep --peers=none --rounds=1 --seconds=0.05 --out="$T/axes.json" -- --workers=2 >"$T/axes.txt" 2>&1 || fail "blk: $(tail -n 20 "$T/axes.txt")"
+	--wait=sleep --backend=event --peers=none --rounds=1 --seconds=0.05 --out="$T/axes.json" -- --workers=2 >"$T/axes.txt" 2>&1 || fail "blk: $(tail -n 20 "$T/axes.txt")"
 sound "$T/axes.json" xsp
 python3 - "$T/blk.json" "$T/axes.json" <<'PY' || fail "the counters say something else than the axes"
 import json, sys

@@ -12,7 +12,7 @@
 #include "tools/bench/bench.h"
 #include "tools/bench/rig.h"
 
-enum { TARGET, RW, ACCESS, WAIT, USE, GRANTS, SEGMENTS, GUESTS, QUEUES, ORDER, SIZE, DEPTH, AXES };
+enum { TARGET, RW, ACCESS, WAIT, BACKEND, USE, GRANTS, SEGMENTS, GUESTS, QUEUES, ORDER, SIZE, DEPTH, AXES };
 
 /* An axis has words or numbers; its values are a comma-separated list. */
 static struct axis {
@@ -26,6 +26,7 @@ static struct axis {
 	[RW] = { "rw", "read,write", .list = "read", .help = "operation" },
 	[ACCESS] = { "access", "rand,seq", .list = "rand", .help = "where the next request goes" },
 	[WAIT] = { "wait", "sleep,poll", .list = "sleep,poll", .help = "the frontend sleeps until an event, or spins" },
+	[BACKEND] = { "backend", "event,adaptive,always", .list = "event,adaptive", .help = "how xensplitd's workers wait" },
 	[USE] = { "use", "touch,leave", .list = "touch", .help = "the reader looks at every byte, or at none" },
 	[GRANTS] = { "grants", "persistent,copy", .list = "persistent", .help = "the backend keeps pages mapped, or copies" },
 	[SEGMENTS] = { "segments", "indirect,direct", .list = "indirect", .help = "indirect where a request needs it, or never" },
@@ -334,7 +335,7 @@ static void add_qsd(struct blk *k, const struct point *p)
 
 	snprintf(sock, sizeof(sock), "%s/qsd.sock", k->rig.dir);
 	if (p->v[TARGET])
-		snprintf(node, sizeof(node), "driver=file,node-name=n,filename=%s", k->rig.file);
+		snprintf(node, sizeof(node), "driver=file,node-name=n,locking=off,filename=%s", k->rig.file);
 	else
 		snprintf(node, sizeof(node), "driver=null-co,node-name=n,size=%u,read-zeroes=on", RIG_DISK_BYTES);
 	snprintf(addr, sizeof(addr), "addr.type=unix,addr.path=%s", sock);
@@ -368,7 +369,10 @@ static int attach(struct blk *k, const struct point *p)
 static int start_racers(struct blk *k, const struct point *p)
 {
 	bool alone = p->v[GUESTS] == 1 && p->v[QUEUES] == 1;
+	char mode[16];
 
+	if (rig_polling(&k->rig, word(&axes[BACKEND], p->v[BACKEND], mode)))
+		return -1;
 	if (attach(k, p) || (p->v[TARGET] && rig_file(&k->rig)))
 		return -1;
 	add_ours(k, p);
@@ -389,12 +393,13 @@ static int start_racers(struct blk *k, const struct point *p)
 
 static void title_of(const struct point *p, char *buf, size_t bytes)
 {
-	char w[6][16];
+	char w[7][16];
 
-	snprintf(buf, bytes, "%s, %s %s %llu bytes, depth %llu, frontend %ss, %s, %s, %llu guest%s, %llu queue%s of %u page%s%s",
+	snprintf(buf, bytes, "%s, %s %s %llu bytes, depth %llu, frontend %ss, backend %s, %s, %s, %llu guest%s, %llu queue%s of %u page%s%s",
 		 word(&axes[TARGET], p->v[TARGET], w[0]), word(&axes[ACCESS], p->v[ACCESS], w[1]),
 		 word(&axes[RW], p->v[RW], w[2]), (unsigned long long)p->v[SIZE], (unsigned long long)p->v[DEPTH],
-		 word(&axes[WAIT], p->v[WAIT], w[3]), word(&axes[GRANTS], p->v[GRANTS], w[4]),
+		 word(&axes[WAIT], p->v[WAIT], w[3]), word(&axes[BACKEND], p->v[BACKEND], w[6]),
+		 word(&axes[GRANTS], p->v[GRANTS], w[4]),
 		 word(&axes[SEGMENTS], p->v[SEGMENTS], w[5]), (unsigned long long)p->v[GUESTS],
 		 p->v[GUESTS] > 1 ? "s" : "", (unsigned long long)p->v[QUEUES], p->v[QUEUES] > 1 ? "s" : "",
 		 1u << p->v[ORDER], p->v[ORDER] ? "s" : "", p->v[USE] ? "" : ", data is read");

@@ -43,7 +43,7 @@ struct contestant {
 	bool limit;     /* not a ring: what the machine can do at best */
 };
 
-extern const struct contestant ring_xsp, ring_xen, ring_xen_check, limit_line, limit_stream;
+extern const struct contestant ring_xsp, ring_xsp_plain, ring_xen, ring_xen_check, limit_line, limit_stream;
 
 /**
  * pair_run - run both halves for @seconds

@@ -188,7 +188,7 @@ int rig_qemu(struct rig *r)
 	if (access(QEMU, X_OK) || rig_file(r))
 		return -1;
 	snprintf(null, sizeof(null), "null-co,node-name=n0,size=%u,read-zeroes=on", RIG_DISK_BYTES);
-	snprintf(file, sizeof(file), "file,node-name=f0,filename=%s", r->file);
+	snprintf(file, sizeof(file), "file,node-name=f0,locking=off,filename=%s", r->file);
 	if (child_start(&r->qemu, in_domain(r, "0", args, argv), r->server_cpu, false, r->log))
 		return -1;
 	return wait_for_state(r, "/local/domain/0/backend/qdisk/1/51744/state") ||
@@ -213,31 +213,59 @@ const char *rig_serve(struct rig *r, char *const argv[], const char *sock)
 	return "it does not listen";
 }
 
-struct json_object *rig_counters(struct rig *r)
+/* One call of the control socket; the answer, or NULL. */
+static struct json_object *call(struct rig *r, const char *method, const char *params)
 {
-	static const char ask[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"daemon.status\"}\n";
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	struct json_object *o, *counters = NULL;
-	char answer[16384];
+	struct json_object *o;
+	char text[32768];
 	size_t have = 0;
 
 	snprintf(a.sun_path, sizeof(a.sun_path), "%s", r->socket);
-	if (fd < 0 || connect(fd, (struct sockaddr *)&a, sizeof(a)) || write(fd, ask, sizeof(ask) - 1) < 0) {
+	if (fd < 0 || connect(fd, (struct sockaddr *)&a, sizeof(a)) ||
+	    dprintf(fd, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"%s\",\"params\":%s}\n", method, params) < 0) {
 		if (fd >= 0)
 			close(fd);
 		return NULL;
 	}
-	while (have < sizeof(answer) - 1 && !memchr(answer, '\n', have)) {
-		ssize_t n = read(fd, answer + have, sizeof(answer) - 1 - have);
+	while (have < sizeof(text) - 1 && !memchr(text, '\n', have)) {
+		ssize_t n = read(fd, text + have, sizeof(text) - 1 - have);
 
 		if (n <= 0)
 			break;
 		have += (size_t)n;
 	}
 	close(fd);
-	answer[have] = 0;
-	o = json_tokener_parse(answer);
+	text[have] = 0;
+	o = json_tokener_parse(text);
+	if (o && json_object_object_get_ex(o, "result", NULL))
+		return o;
+	json_object_put(o);
+	return NULL;
+}
+
+int rig_polling(struct rig *r, const char *mode)
+{
+	char params[64];
+	int n = 0;
+
+	for (; n < 64; n++) {
+		struct json_object *o;
+
+		snprintf(params, sizeof(params), "{\"worker\":%d,\"mode\":\"%s\"}", n, mode);
+		o = call(r, "worker.set", params);
+		if (!o)
+			break; /* there is no such worker */
+		json_object_put(o);
+	}
+	return n ? 0 : failed(r, "worker.set");
+}
+
+struct json_object *rig_counters(struct rig *r)
+{
+	struct json_object *o = call(r, "daemon.status", "{}"), *counters = NULL;
+
 	if (o && json_object_object_get_ex(o, "result", &counters) &&
 	    json_object_object_get_ex(counters, "counters", &counters))
 		json_object_get(counters);

@@ -39,6 +39,9 @@ int rig_qemu(struct rig *r);
 /** rig_serve - start r->server; NULL when it listens at @sock, else why not (static) */
 const char *rig_serve(struct rig *r, char *const argv[], const char *sock);
 
+/** rig_polling - how the daemon's workers wait: event, adaptive, always; 0 or -1 */
+int rig_polling(struct rig *r, const char *mode);
+
 /** rig_counters - the daemon's counters as JSON, the caller puts it; NULL */
 struct json_object *rig_counters(struct rig *r);
 

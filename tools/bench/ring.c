@@ -13,7 +13,7 @@
 #include "tools/bench/bench.h"
 #include "tools/bench/pair.h"
 
-static const struct contestant *const rings[] = { &ring_xsp, &ring_xen, &ring_xen_check };
+static const struct contestant *const rings[] = { &ring_xsp, &ring_xen_check, &ring_xsp_plain, &ring_xen };
 
 struct axes {
 	uint64_t batch[MAX_VALUES], order[MAX_VALUES], depth[MAX_VALUES];

@@ -47,20 +47,22 @@ static void wait_for_answers(struct pair *p, struct xsp_ring_front *r)
 		pair_wait(p, PAIR_FRONT);
 }
 
-static void send(struct pair *p, struct xsp_ring_front *r)
+static void send(struct pair *p, struct xsp_ring_front *r, bool check)
 {
 	uint32_t step = xsp_ring_step(r->size);
 
 	for (uint32_t i = 0; i < p->batch; i++) {
 		fill(r, r->req_prod_pvt);
-		if (!((i + 1) & (step - 1)))
+		if (!((i + 1) & (step - 1)) && i + 1 < p->batch)
 			xsp_ring_front_publish(r);
 	}
-	if (xsp_ring_front_push(r) && p->event)
+	if (!check)
+		xsp_ring_front_publish(r);
+	else if (xsp_ring_front_push(r) && p->event)
 		pair_notify(p, PAIR_FRONT);
 }
 
-static void front(struct pair *p)
+static void front(struct pair *p, bool check)
 {
 	struct xsp_ring_front r;
 
@@ -71,7 +73,7 @@ static void front(struct pair *p)
 		if (pair_stopped(p) && !under_way)
 			break;
 		if (p->depth - under_way >= p->batch && !pair_stopped(p))
-			send(p, &r);
+			send(p, &r, check);
 		n = reap(p, &r);
 		if (n == UINT32_MAX)
 			break;
@@ -82,7 +84,7 @@ static void front(struct pair *p)
 }
 
 /* A visit: take, judge, answer. What a backend does between is not the ring's. */
-static void serve(struct pair *p, struct xsp_blk_back *b, uint32_t n)
+static void serve(struct pair *p, struct xsp_blk_back *b, uint32_t n, bool check)
 {
 	uint32_t step = xsp_ring_step(b->ring.size);
 	struct xsp_blk_req req;
@@ -94,14 +96,16 @@ static void serve(struct pair *p, struct xsp_blk_back *b, uint32_t n)
 		if (req.nr_segs > XSP_BLK_SEGS)
 			p->wrong++;
 		xsp_blk_back_respond(b, req.id, req.op, XSP_BLK_OKAY);
-		if (!((i + 1) & (step - 1)))
+		if (!((i + 1) & (step - 1)) && i + 1 < n)
 			xsp_ring_back_publish(&b->ring);
 	}
-	if (xsp_ring_back_push(&b->ring) && p->event)
+	if (!check)
+		xsp_ring_back_publish(&b->ring);
+	else if (xsp_ring_back_push(&b->ring) && p->event)
 		pair_notify(p, PAIR_BACK);
 }
 
-static void back(struct pair *p)
+static void back(struct pair *p, bool check)
 {
 	struct xsp_blk_back b = { .abi = XSP_BLK_NATIVE };
 
@@ -114,7 +118,7 @@ static void back(struct pair *p)
 			return;
 		}
 		if (n)
-			serve(p, &b, (uint32_t)n < p->batch ? (uint32_t)n : p->batch);
+			serve(p, &b, (uint32_t)n < p->batch ? (uint32_t)n : p->batch, check);
 		else if (!p->event)
 			pair_relax();
 		else if (!xsp_ring_back_sleep(&b.ring) && !pair_over(p))
@@ -122,9 +126,37 @@ static void back(struct pair *p)
 	}
 }
 
+static void front_check(struct pair *p)
+{
+	front(p, true);
+}
+
+static void back_check(struct pair *p)
+{
+	back(p, true);
+}
+
+static void front_plain(struct pair *p)
+{
+	front(p, false);
+}
+
+static void back_plain(struct pair *p)
+{
+	back(p, false);
+}
+
 const struct contestant ring_xsp = {
 	.name = "xsp",
-	.what = "our ring: hold-off checked at each push",
-	.front = front,
-	.back = back,
+	.what = "our ring: push says whether to notify",
+	.front = front_check,
+	.back = back_check,
+};
+
+const struct contestant ring_xsp_plain = {
+	.name = "xsp-poll",
+	.what = "our ring: publish, which never says whether to notify",
+	.front = front_plain,
+	.back = back_plain,
+	.poll_only = true,
 };
