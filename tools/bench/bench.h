@@ -87,6 +87,8 @@ int bench_usage(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 uint64_t bench_now_ns(void);
 /** bench_line_ns - a cache line there and back, now, in ns; 0 with one processor */
 double bench_line_ns(bool fifo);
+/** bench_stream_bytes - bytes a second from one processor's cache to the other's, now; 0 with one */
+double bench_stream_bytes(bool fifo);
 
 int mode_ring(struct bench *b, int argc, char **argv);
 int mode_blk(struct bench *b, int argc, char **argv);

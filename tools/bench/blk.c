@@ -405,6 +405,15 @@ static void title_of(const struct point *p, char *buf, size_t bytes)
 		 1u << p->v[ORDER], p->v[ORDER] ? "s" : "", p->v[USE] ? "" : ", data is read");
 }
 
+/* Data that one processor writes and the other reads has to travel between their caches. */
+static void add_limit(struct group *g, double rate)
+{
+	struct series *s = group_series(g, "line-stream", "limit: so much data in cache lines, one way", true);
+
+	if (rate > 0)
+		s->rate[s->n++] = rate;
+}
+
 static int one_group(struct blk *k, const struct point *p)
 {
 	static struct group g; /* too large for a stack; bench_add clears it */
@@ -422,6 +431,8 @@ static int one_group(struct blk *k, const struct point *p)
 
 		if (line > 0)
 			g.line_ns[g.n_line++] = line;
+		if (line > 0 && !p->v[USE])
+			add_limit(&g, bench_stream_bytes(k->b->fifo) / (double)p->v[SIZE]);
 		for (int i = 0; i < k->n && !rc && !interrupted; i++)
 			rc = one_run(k, &g, &k->racer[i], p);
 	}

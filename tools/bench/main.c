@@ -103,20 +103,33 @@ uint64_t bench_now_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-double bench_line_ns(bool fifo)
+/* One of the machine's limits, alone; 0: there is one processor, or it got none. */
+static double limit_rate(const struct contestant *c, unsigned int order, bool fifo)
 {
-	struct pair p = { .cpu = { 0, 1 }, .fifo = fifo };
-	double ns = 0;
+	struct pair p = { .cpu = { 0, 1 }, .fifo = fifo, .order = order };
+	double rate = 0;
 
 	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
 		return 0;
-	p.pages = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	p.pages = mmap(NULL, 4096u << order, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	if (p.pages == MAP_FAILED)
 		return 0;
-	if (!pair_run(&p, &limit_line, 0.01) && p.ops)
-		ns = (double)p.ns / (double)p.ops;
-	munmap(p.pages, 4096);
-	return ns;
+	if (!pair_run(&p, c, 0.01) && p.ops)
+		rate = (double)p.ops / (double)p.ns * 1e9;
+	munmap(p.pages, 4096u << order);
+	return rate;
+}
+
+double bench_line_ns(bool fifo)
+{
+	double rate = limit_rate(&limit_line, 0, fifo);
+
+	return rate > 0 ? 1e9 / rate : 0;
+}
+
+double bench_stream_bytes(bool fifo)
+{
+	return limit_rate(&limit_stream, 4, fifo) * 64;
 }
 
 int main(int argc, char **argv)
