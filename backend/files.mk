@@ -28,3 +28,4 @@ xensplitd.src += backend/target/empty.c backend/vbd_medium.c
 control.src += backend/vif_methods.c
 xensplitd.src += backend/net/ctrl.c backend/net/ctrl_hash.c backend/net/hash.c backend/net/statics.c backend/net/mcast.c
 xensplitd.src += backend/port/switch.c backend/port/inbox.c
+xensplitd.src += backend/net/capture.c

@@ -104,6 +104,20 @@ static void add_net_stats(struct xsp_net_stats *to, const struct xsp_net_stats *
 #undef X
 }
 
+int xsp_inspect_capture(struct xsp_daemon *d, uint32_t domid, uint32_t devid, const char *path,
+			uint32_t snaplen)
+{
+	struct xsp_device *dev;
+	int err = -ENOENT;
+
+	pthread_mutex_lock(&d->lock); /* the device can't go meanwhile; connecting does not wait */
+	dev = xsp_device_find(d, &xsp_vif_class, domid, devid);
+	if (dev)
+		err = xsp_capture_start(&xsp_vif_of(dev)->capture, path, snaplen);
+	pthread_mutex_unlock(&d->lock);
+	return err;
+}
+
 static void add_net_queue(struct xsp_vif_snap *to, unsigned int k, const struct xsp_net_stats *from)
 {
 	add_net_stats(&to->stats, from);

@@ -84,6 +84,14 @@ struct xsp_vif_snap {
 	} queue[16];
 };
 
+/**
+ * xsp_inspect_capture - begin to send a network device's packets to a socket: net/capture.h
+ *
+ * Main thread. Returns 0, -ENOENT (no such device), or what xsp_capture_start does.
+ */
+int xsp_inspect_capture(struct xsp_daemon *d, uint32_t domid, uint32_t devid, const char *path,
+			uint32_t snaplen);
+
 /** xsp_inspect_vifs - as xsp_inspect_vbds, of every network device */
 int xsp_inspect_vifs(struct xsp_daemon *d, struct xsp_vif_snap **ret, size_t *ret_n);
 

@@ -179,6 +179,7 @@ static struct xsp_netq *make_queue(struct xsp_vif *v, uint32_t i, const struct x
 		.port = v->port,
 		.rate = &v->rate,
 		.mcast = &v->mcast,
+		.capture = &v->capture,
 		.ctl = f->ctrl ? &v->ctl : NULL,
 		.stats = v->stats[i],
 	};
@@ -331,11 +332,13 @@ static void vif_fini(struct xsp_device *dev)
 	for (unsigned int i = 0; i < XSP_MAX_QUEUES; i++)
 		free(v->stats[i]);
 	xsp_mcast_fini(&v->mcast);
+	xsp_capture_fini(&v->capture);
 }
 
 static void vif_init(struct xsp_device *dev)
 {
 	xsp_mcast_init(&xsp_vif_of(dev)->mcast);
+	xsp_capture_init(&xsp_vif_of(dev)->capture);
 }
 
 

@@ -17,6 +17,7 @@ struct xsp_vif {
 	struct xsp_netport *port; /* NULL: not open */
 	struct xsp_rate rate;
 	struct xsp_mcast mcast;
+	struct xsp_capture capture;
 	struct xsp_netctl ctl; /* counts while the guest has a control ring */
 	bool has_ctl;
 

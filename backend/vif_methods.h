@@ -5,11 +5,13 @@
 
 #include "backend/rpc.h"
 
-/* vif.list, vif.show, vif.stat: as their vbd counterparts, ctx is a struct xsp_methods. */
+/* vif.list, vif.show, vif.stat: as their vbd counterparts; vif.capture: net/capture.h, ctx is a struct xsp_methods. */
 int xsp_vif_list(void *ctx, struct json_object *params, struct json_object **ret,
 		 struct xsp_rpc_error *e);
 int xsp_vif_show(void *ctx, struct json_object *params, struct json_object **ret,
 		 struct xsp_rpc_error *e);
+int xsp_vif_capture(void *ctx, struct json_object *params, struct json_object **ret,
+		    struct xsp_rpc_error *e);
 int xsp_vif_stat(void *ctx, struct json_object *params, struct json_object **ret,
 		 struct xsp_rpc_error *e);
 

@@ -157,6 +157,9 @@ static void send_batch(struct xsp_netq *q, uint32_t n)
 	struct xsp_net_stats *s = q->c.stats;
 	uint64_t bytes = 0, sent = 0, gso = 0;
 
+	for (uint32_t i = 0; i < n; i++)
+		xsp_capture(q->c.capture, q->s->packet[i].data, q->s->packet[i].len,
+			    &q->s->packet[i].vnet);
 	q->c.port->ops->send(&q->end, q->s->packet, n);
 	for (uint32_t i = 0; i < n; i++) {
 		const struct xsp_packet *p = &q->s->packet[i];
@@ -371,6 +374,7 @@ static void take_arrival(struct xsp_netq *q, struct xsp_packet *p, uint32_t *roo
 		xsp_count(&q->c.stats->rx_too_big, 1);
 		return;
 	}
+	xsp_capture(q->c.capture, p->data, p->len, &p->vnet);
 	if (q->c.ctl)
 		queue = xsp_net_hash(&q->c.ctl->hash, p->data, p->len, q->c.ctl->n_queues, queue, &hash);
 	if (queue != q->base.index && q->c.ctl->queue[queue]) {

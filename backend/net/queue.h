@@ -11,6 +11,7 @@
 #ifndef XSP_BACKEND_NET_QUEUE_H
 #define XSP_BACKEND_NET_QUEUE_H
 
+#include "backend/net/capture.h"
 #include "backend/net/ctrl.h"
 #include "backend/net/mcast.h"
 #include "backend/net/rate.h"
@@ -26,8 +27,9 @@ struct xsp_netq_config {
 	bool gso4, gso6;   /* ... to be cut into TCP segments */
 	bool rx_notify;    /* it sends an event when it posts buffers */
 	struct xsp_netport *port;
-	struct xsp_rate *rate;   /* the device's, as the next two */
+	struct xsp_rate *rate;   /* the device's, as the next ones */
 	struct xsp_mcast *mcast;
+	struct xsp_capture *capture;
 	struct xsp_netctl *ctl;  /* NULL: the guest has no control ring */
 	struct xsp_net_stats *stats;
 };

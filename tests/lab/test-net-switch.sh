@@ -33,6 +33,38 @@ dom 2 xensplit-vif stats 0 --json >"$T/stats"
 dom 3 xensplit-vif stats 0 --json >"$T/stats"
 [ "$(field "$T/stats" 'd["queues"][0]["rx_packets"] < 200')" = True ] || fail "guest 3 gets what isn't for it"
 
+# what somebody who watches sees: whole records, no bad checksum
+dom 0 xensplit --socket "$lab/xensplitd.sock" capture vif/1/0 -w "$T/dump.pcap" --count 135 2>"$T/note" &
+watcher=$!
+wait_for 5 test -s "$T/dump.pcap" || fail "no capture: $(cat "$T/note")"
+exits 5 dom 0 xensplit --socket "$lab/xensplitd.sock" capture vif/1/0 -w /dev/null 2>"$T/second"
+grep -q "captured already" "$T/second" || fail "a second watcher: $(cat "$T/second")"
+pings 1 10.0.0.2 >/dev/null || fail "pings under capture"
+dom 1 python3 -c 'import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for i in range(40): s.sendto(b"x" * i, ("10.0.0.2", 9))'
+wait $watcher || fail "capture: $(cat "$T/note")"
+python3 - "$T/dump.pcap" <<-'END' || fail "the capture"
+	import struct, sys
+	d = open(sys.argv[1], "rb").read()
+	assert struct.unpack("<IHHIIII", d[:24]) == (0xa1b23c4d, 2, 4, 0, 0, 65535, 1)
+	at, n, udp = 24, 0, 0
+	while at < len(d):
+	    s, ns, kept, size = struct.unpack("<IIII", d[at:at + 16])
+	    p = d[at + 16:at + 16 + kept]
+	    assert kept == size == len(p) and ns < 10 ** 9
+	    at, n = at + 16 + kept, n + 1
+	    if p[12:14] == b"\x08\x00" and p[23] == 17 and not (p[20] & 0x3f or p[21]):
+	        l4 = p[34:14 + struct.unpack(">H", p[16:18])[0]]
+	        sum = p[26:34] + b"\0\x11" + struct.pack(">H", len(l4)) + l4 + b"\0" * (len(l4) & 1)
+	        sum = __import__("functools").reduce(lambda a, b: a + b, struct.unpack(">%dH" % (len(sum) // 2), sum))
+	        while sum >> 16: sum = (sum & 0xffff) + (sum >> 16)
+	        assert sum == 0xffff, "a bad checksum"
+	        udp += 1
+	assert n == 135 and udp, (n, udp)
+	print("captured %d packets, %d UDP with good checksums" % (n, udp))
+END
+
 dom 2 xensplit-vif down 0 && vif_up 2 10.0.0.2/24 --no-gso --no-csum || fail "up without offloads"
 bulk 1
 pings 1 10.0.0.2 || fail "pings without offloads"

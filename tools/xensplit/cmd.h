@@ -95,6 +95,7 @@ int cmd_top(struct call *call);
 int cmd_network_attach(struct call *call);
 int cmd_network_detach(struct call *call);
 int cmd_network_list(struct call *call);
+int cmd_capture(struct call *call);
 int cmd_metrics(struct call *call);
 int cmd_show(struct call *call);
 int cmd_ring(struct call *call);

@@ -242,6 +242,24 @@ const struct command commands[] = {
 		.run = cmd_network_list,
 	},
 	{
+		.name = "capture",
+		.args = "DEVICE",
+		.summary = "a network interface's packets, for Wireshark and tcpdump",
+		.about = "Both directions, as the daemon sees them: a blank checksum is filled in, a large packet\n"
+			 "is shown whole. What a slow reader can't take is left out; traffic never waits.\n"
+			 "Ends with Ctrl-C, or when the reader does.\n",
+		.examples = "capture vif/1/0 -w - | tcpdump -n -r -\n"
+			    "capture vif/1/0 -w dump.pcap --count 1000\n"
+			    "capture vif/1/0 -w - --snaplen 96 | wireshark -k -i -\n",
+		.options = {{"write", 'w', "FILE", "where to; - is standard output"},
+			    {"count", 'n', "N", "end after N packets"},
+			    {"snaplen", 0, "BYTES", "keep so many of each packet (65535)"}},
+		.min_args = 1,
+		.max_args = 1,
+		.completes = COMPLETE_DEVICE,
+		.run = cmd_capture,
+	},
+	{
 		.name = "doctor",
 		.summary = "check this machine: what is missing, and how to mend it",
 		.about = "Every line is ok, warn or fail, and says what to do. Ends with 1 when "
