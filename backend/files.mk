@@ -17,13 +17,13 @@ xensplitd.src := backend/main.c backend/steer.c backend/manager.c backend/domain
 	backend/target/target.c backend/target/file.c backend/target/null.c \
 	backend/target/delay.c backend/target/error.c \
 	backend/target/nbd.c backend/target/nbd_set.c backend/target/nbd_conn.c \
-	backend/target/nbd_dial.c backend/target/nbd_spec.c \
+	backend/target/nbd_dial.c backend/target/nbd_spec.c backend/target/nbd_api.c \
 	backend/target/image.c backend/target/child.c backend/target/aside.c \
 	backend/target/rbd.c backend/target/rbd_spec.c \
 	backend/target/mem.c backend/target/log.c
 xensplitd.deps := control common fsm ring
 xensplitd.src += backend/target/sectors.c
-xensplitd.pkgs := liburing libnbd xenstore xengnttab xenevtchn xencontrol xentoollog json-c inih
+xensplitd.pkgs := liburing xenstore xengnttab xenevtchn xencontrol xentoollog json-c inih
 xensplitd.src += backend/target/empty.c backend/vbd_medium.c
 control.src += backend/vif_methods.c
 xensplitd.src += backend/net/ctrl.c backend/net/ctrl_hash.c backend/net/hash.c backend/net/statics.c backend/net/mcast.c

@@ -48,7 +48,7 @@ test_request.deps := ring
 test_request.pkgs := cmocka
 test_target.src := tests/unit/test_target.c $(filter backend/target/%,$(xensplitd.src))
 test_target.deps := common
-test_target.pkgs := liburing libnbd cmocka
+test_target.pkgs := liburing cmocka
 
 # A block backend that lies on demand; tests/lab/test-hostile-backend.sh runs it.
 programs += test-backend
@@ -98,7 +98,7 @@ test_pages.pkgs := cmocka
 units += test_target_faults
 test_target_faults.src := tests/unit/test_target_faults.c $(filter backend/target/%,$(xensplitd.src))
 test_target_faults.deps := common
-test_target_faults.pkgs := liburing libnbd cmocka
+test_target_faults.pkgs := liburing cmocka
 
 units += test_netwire
 test_netwire.src := tests/unit/test_netwire.c

@@ -57,10 +57,12 @@ static void wake(struct log_target *l)
 	uint64_t one = 1;
 	ssize_t n;
 
-	/* full: pairs with the one in log_main, between `sleeps` and its look at the ring */
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (!__atomic_load_n(&l->sleeps, __ATOMIC_RELAXED) ||
-	    !__atomic_exchange_n(&l->sleeps, false, __ATOMIC_RELAXED))
+	/*
+	 * In one order with put's store of turn before it, and with log_main's store of `sleeps` and look at
+	 * turn after that: one of the two sees the other's.
+	 */
+	if (!__atomic_load_n(&l->sleeps, __ATOMIC_SEQ_CST) ||
+	    !__atomic_exchange_n(&l->sleeps, false, __ATOMIC_SEQ_CST))
 		return;
 	n = write(l->fd, &one, sizeof(one));
 	(void)n;
@@ -93,7 +95,7 @@ static void put(struct log_target *l, const struct record *r)
 	cell->took_ns_8 = r->took_ns_8;
 	cell->err = r->err;
 	cell->op = r->op;
-	__atomic_store_n(&cell->turn, at + 1, __ATOMIC_RELEASE); /* acquire: take */
+	__atomic_store_n(&cell->turn, at + 1, __ATOMIC_SEQ_CST); /* acquire: take; and see wake */
 	wake(l);
 }
 
@@ -183,9 +185,8 @@ static void *log_main(void *arg)
 
 	while (count < LEAVE) {
 		drain(l);
-		__atomic_store_n(&l->sleeps, true, __ATOMIC_RELAXED);
-		__atomic_thread_fence(__ATOMIC_SEQ_CST); /* full: pairs with the one in wake */
-		if (__atomic_load_n(&l->ring[l->taken % RECORDS].turn, __ATOMIC_RELAXED) == l->taken + 1)
+		__atomic_store_n(&l->sleeps, true, __ATOMIC_SEQ_CST); /* see wake */
+		if (__atomic_load_n(&l->ring[l->taken % RECORDS].turn, __ATOMIC_SEQ_CST) == l->taken + 1)
 			continue;
 		if (read(l->fd, &count, sizeof(count)) != sizeof(count))
 			count = 0;

@@ -199,7 +199,9 @@ int xsp_nbd_open(const struct xsp_nbd_spec *spec, struct xsp_child *child,
 	n->t.ops = &xsp_target_nbd;
 	n->spec = *spec;
 	n->child = child;
-	err = xsp_nbd_resolve(n, why, why_len);
+	err = xsp_nbd_load(why, why_len);
+	if (!err)
+		err = xsp_nbd_resolve(n, why, why_len);
 	if (!err)
 		err = xsp_nbd_dial(n, why, why_len);
 	if (!err)

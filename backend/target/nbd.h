@@ -14,8 +14,7 @@
 #include <pthread.h>
 #include <sys/socket.h>
 
-#include <libnbd.h>
-
+#include "backend/target/nbd_api.h"
 #include "backend/target/nbd_spec.h"
 #include "backend/target/target.h"
 #include "common/log.h"
