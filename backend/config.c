@@ -55,6 +55,8 @@ static const struct setting settings[] = {
 	 "adaptive: don't, while more than this share of the time is idle (90)"},
 	{"bounce-mib", 0, KIND_NUMBER, AT(bounce_mib), 1, 4096, "N",
 	 "memory of each worker for data on its way, in MiB (32)"},
+	{"window-kib", 0, KIND_NUMBER, AT(window_kib), 8, 4194303, "N",
+	 "in flight in each worker at most, 4 KiB and its data each; the rest waits (16384)"},
 	{"drain-seconds", 0, KIND_NUMBER, AT(drain_seconds), 0, 3600, "N",
 	 "on SIGTERM, how long to wait for requests in flight (30)"},
 	{"persistent", 0, KIND_BOOL, AT(persistent), 0, 0, "yes|no",
@@ -235,6 +237,7 @@ static int defaults(struct xsp_config *c)
 			   : cpus > 4 ? 4
 				      : (unsigned int)cpus,
 		.bounce_mib = 32,
+		.window_kib = 16384,
 		.polling = { XSP_POLL_AUTO, 50, 90 },
 		.persistent = true,
 		.max_indirect = 256,

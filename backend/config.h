@@ -25,6 +25,7 @@ struct xsp_config {
 	unsigned int workers;       /* 1..64 data threads */
 	unsigned int max_indirect;  /* 0..256 segments; 0: indirect requests are not offered */
 	unsigned int bounce_mib;    /* 1..4096: bounce memory of one worker, MiB */
+	unsigned int window_kib;    /* 8..4194303: of a worker's requests in flight, KiB */
 	unsigned int drain_seconds; /* 0..3600: how long SIGTERM waits for requests in flight */
 	struct xsp_polling polling; /* how workers wait for requests; AUTO possible */
 	enum xsp_log_level log_level;

@@ -29,3 +29,4 @@ control.src += backend/vif_methods.c
 xensplitd.src += backend/net/ctrl.c backend/net/ctrl_hash.c backend/net/hash.c backend/net/statics.c backend/net/mcast.c
 xensplitd.src += backend/port/switch.c backend/port/inbox.c
 xensplitd.src += backend/net/capture.c
+xensplitd.src += backend/blk/share.c backend/blk/bucket.c backend/vbd_limits.c

@@ -38,6 +38,7 @@ static int start_workers(struct xsp_daemon *d)
 		return -ENOMEM;
 	for (unsigned int i = 0; i < d->n_workers; i++) {
 		int err = xsp_worker_start(&d->workers[i], i, (size_t)d->config->bounce_mib << 20,
+					   (size_t)d->config->window_kib << 10,
 					   &polling);
 
 		if (err)

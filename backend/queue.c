@@ -27,9 +27,14 @@ static bool takes_nothing(const struct xsp_queue *q)
 	return (q->stopping || q->broken) && !q->parked;
 }
 
+static bool may_be_ready(const struct xsp_queue *q)
+{
+	return !q->is_ready && !q->is_starved && !q->is_waiting && !takes_nothing(q);
+}
+
 void xsp_queue_set_ready(struct xsp_queue *q)
 {
-	if (q->is_ready || q->is_starved || takes_nothing(q))
+	if (!may_be_ready(q))
 		return;
 	q->is_ready = true;
 	TAILQ_INSERT_TAIL(&q->worker->ready, q, ready_link);
@@ -53,19 +58,57 @@ static bool is_masked(const struct xsp_queue *q)
 
 void xsp_queue_set_arming(struct xsp_queue *q)
 {
-	if (q->is_arming || q->is_ready || q->is_starved || q->stopping || q->broken || !is_masked(q))
+	if (q->is_arming || q->is_ready || q->is_starved || q->is_waiting || q->stopping || q->broken ||
+	    !is_masked(q))
 		return;
 	q->is_arming = true;
 	TAILQ_INSERT_TAIL(&q->worker->arming, q, arming_link);
 }
 
-void xsp_queue_set_starved(struct xsp_queue *q)
+void xsp_queue_feed(struct xsp_worker *w)
+{
+	struct xsp_queue *q;
+
+	/* All of them: one alone might not need it after all, and none would come after it. */
+	while ((q = TAILQ_LAST(&w->starved, xsp_queue_list))) {
+		TAILQ_REMOVE(&w->starved, q, starved_link);
+		q->is_starved = false;
+		if (!may_be_ready(q))
+			continue;
+		q->is_ready = true;
+		TAILQ_INSERT_HEAD(&w->ready, q, ready_link);
+	}
+}
+
+static bool starve(struct xsp_queue *q)
 {
 	if (q->is_starved || takes_nothing(q))
-		return;
+		return false;
 	xsp_count(&q->stats->starved, 1);
 	q->is_starved = true;
-	TAILQ_INSERT_TAIL(&q->worker->starved, q, starved_link);
+	return true;
+}
+
+void xsp_queue_set_starved(struct xsp_queue *q)
+{
+	if (starve(q))
+		TAILQ_INSERT_TAIL(&q->worker->starved, q, starved_link);
+}
+
+void xsp_queue_set_starved_first(struct xsp_queue *q)
+{
+	if (starve(q))
+		TAILQ_INSERT_HEAD(&q->worker->starved, q, starved_link);
+}
+
+void xsp_queue_set_waiting(struct xsp_queue *q, uint64_t until_ns)
+{
+	if (q->is_waiting || takes_nothing(q))
+		return;
+	q->is_waiting = true;
+	q->wake_ns = until_ns;
+	TAILQ_INSERT_TAIL(&q->worker->waiting, q, waiting_link);
+	xsp_worker_wake_at(q->worker, until_ns);
 }
 
 static void leave_lists(struct xsp_queue *q)
@@ -78,7 +121,9 @@ static void leave_lists(struct xsp_queue *q)
 		TAILQ_REMOVE(&w->arming, q, arming_link);
 	if (q->is_starved)
 		TAILQ_REMOVE(&w->starved, q, starved_link);
-	q->is_ready = q->is_arming = q->is_starved = false;
+	if (q->is_waiting)
+		TAILQ_REMOVE(&w->waiting, q, waiting_link);
+	q->is_ready = q->is_arming = q->is_starved = q->is_waiting = false;
 	if (q->parked) /* taken is taken: it waits on for a buffer */
 		xsp_queue_set_ready(q);
 }

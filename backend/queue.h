@@ -99,8 +99,10 @@ struct xsp_queue {
 	uint32_t idle_wakes; /* events for nothing in a row */
 	struct xsp_cb back_off_cb;
 	struct __kernel_timespec back_off_time;
-	bool is_ready, is_finishing, is_arming, is_starved;
-	TAILQ_ENTRY(xsp_queue) all_link, ready_link, finishing_link, arming_link, starved_link;
+	bool is_ready, is_finishing, is_arming, is_starved, is_waiting;
+	uint64_t wake_ns; /* while it is waiting: visit it then */
+	TAILQ_ENTRY(xsp_queue) all_link, ready_link, finishing_link, arming_link, starved_link,
+		waiting_link;
 };
 
 /**
@@ -127,6 +129,9 @@ void xsp_queue_arm(struct xsp_queue *q);
 /** xsp_queue_look - the worker polls: true when the queue is not idle any more */
 bool xsp_queue_look(struct xsp_queue *q);
 
+/** xsp_queue_feed - starved queues are ready, in their order and before those that are already */
+void xsp_queue_feed(struct xsp_worker *w);
+
 /** xsp_queue_event - a port has fired */
 void xsp_queue_event(struct xsp_port *p);
 
@@ -143,6 +148,16 @@ void xsp_queue_set_arming(struct xsp_queue *q);
 
 /** xsp_queue_set_starved - visit it when one of the worker's buffers came back */
 void xsp_queue_set_starved(struct xsp_queue *q);
+
+/** xsp_queue_set_starved_first - the same, and before all that wait already: its turn was not over */
+void xsp_queue_set_starved_first(struct xsp_queue *q);
+
+/**
+ * xsp_queue_set_waiting - visit it at that time (CLOCK_MONOTONIC), and not before
+ *
+ * Its ports stay masked meanwhile: no event of the guest's wakes us for it.
+ */
+void xsp_queue_set_waiting(struct xsp_queue *q, uint64_t until_ns);
 
 /** xsp_queue_break - the guest did what no good frontend does: `broke` is called, once */
 void xsp_queue_break(struct xsp_queue *q, const char *why);

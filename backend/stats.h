@@ -20,7 +20,7 @@ enum xsp_stat_op { XSP_STAT_READ, XSP_STAT_WRITE, XSP_STAT_FLUSH, XSP_STAT_DISCA
 	X(evtchn_calls, "calls into libxenevtchn: pending, unmask, notify")                        \
 	X(gnt_calls, "calls into libxengnttab: copy, map, unmap")                                  \
 	X(gnt_refs, "grant references in those calls")                                             \
-	X(starved, "times the worker's buffers were all in use")
+	X(starved, "times it waited for the worker's buffers or window")
 
 /* ... and what only a disk's does. */
 #define XSP_DISK_COUNTERS(X)                                                                       \
@@ -35,6 +35,7 @@ enum xsp_stat_op { XSP_STAT_READ, XSP_STAT_WRITE, XSP_STAT_FLUSH, XSP_STAT_DISCA
 	X(occupied, "slots in use, summed over the batches: / visits is the mean")                 \
 	X(indirect, "of the requests, those with indirect segments")                               \
 	X(io_errors, "requests answered with an error of the target")                              \
+	X(throttled, "times the disk had to wait for its limits")                                  \
 	X(bad_req, "malformed or forbidden requests refused")                                      \
 	X(bad_gref, "segments whose grant could not be copied")                                    \
 	X(copied, "bytes copied between guest pages and the worker's buffers")                     \

@@ -125,6 +125,7 @@ static int vbd_open(struct xsp_device *dev)
 	free(v->spec);
 	v->spec = xsp_store_read(&dev->d->store, XBT_NULL, "%s/params", dev->be);
 	read_nature(v);
+	xsp_vbd_limits_read(v);
 	v->look_at_params = false;
 	if ((!v->spec || !*v->spec) && xsp_vbd_removable(v)) {
 		xsp_opener_free(v->opening);
@@ -157,6 +158,7 @@ static void vbd_changed(struct xsp_device *dev, const char *key)
 {
 	struct xsp_vbd *v = xsp_vbd_of(dev);
 
+	xsp_vbd_limits_changed(v, key);
 	if (strcmp(key, "params"))
 		return;
 	if (!dev->open)
@@ -296,6 +298,10 @@ static int vbd_make_queues(struct xsp_device *dev, char *why, size_t why_len)
 		dev->queue[i] = &q->base;
 		dev->n_queues = i + 1;
 	}
+	for (uint32_t i = 0; !err && i < n; i++) { /* from here on each is started, and ends */
+		xsp_blkq_of(dev->queue[i])->shares = xsp_shares_get(&v->limits.shares);
+		xsp_blkq_of(dev->queue[i])->c.shares_serial = v->limits.serial;
+	}
 	if (!err)
 		compare_size(v);
 	return err;
@@ -306,6 +312,7 @@ static void vbd_connected(struct xsp_device *dev, char *text, size_t len)
 	struct xsp_vbd *v = xsp_vbd_of(dev);
 	const struct xsp_blkq *q = xsp_blkq_of(dev->queue[0]);
 
+	xsp_vbd_limits_apply(v);
 	v->snap.ring_order = q->c.order;
 	memcpy(v->snap.ring_ref, q->c.ring_ref, sizeof(v->snap.ring_ref));
 	v->snap.evtchn = q->base.port[0].guest;
@@ -324,6 +331,7 @@ static void vbd_fini(struct xsp_device *dev)
 	xsp_vbd_watch_eject(v, false);
 	for (unsigned int i = 0; i < XSP_MAX_QUEUES; i++)
 		free(v->stats[i]);
+	xsp_vbd_limits_forget(v);
 	free(v->spec);
 }
 

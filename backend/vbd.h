@@ -11,6 +11,7 @@
 #include "backend/blk/queue.h"
 #include "backend/device.h"
 #include "backend/opener.h"
+#include "backend/vbd_limits.h"
 
 struct xsp_vbd {
 	struct xsp_device dev; /* first */
@@ -20,6 +21,7 @@ struct xsp_vbd {
 	bool readonly;
 	bool discard_enable;        /* the toolstack's key */
 	bool offer_discard;         /* the target can and the toolstack does not forbid it */
+	struct xsp_vbd_limits limits;
 	uint32_t info;              /* what the `info` node says: 1 cdrom, 2 removable, 4 read-only */
 	struct xsp_target empty;    /* the target of a drive without a medium */
 	uint32_t sector_wish;       /* the sector size to offer; 0: the target's */

@@ -82,8 +82,6 @@ bool xsp_worker_get_area(struct xsp_worker *w, struct xsp_io *io)
 
 void xsp_worker_put_io(struct xsp_worker *w, struct xsp_io *io)
 {
-	struct xsp_queue *q;
-
 	/* Last in, first out: the buffers in use stay few, warm in the cache and small in RSS. */
 	if (io->area) {
 		io->area->next = w->free_area;
@@ -91,12 +89,7 @@ void xsp_worker_put_io(struct xsp_worker *w, struct xsp_io *io)
 	}
 	io->next = w->free_io;
 	w->free_io = io;
-	/* All of them: one alone might not need it after all, and none would come after it. */
-	while ((q = TAILQ_FIRST(&w->starved))) {
-		TAILQ_REMOVE(&w->starved, q, starved_link);
-		q->is_starved = false;
-		xsp_queue_set_ready(q);
-	}
+	xsp_queue_feed(w);
 }
 
 static uint8_t *reserve(size_t bytes)
@@ -202,6 +195,33 @@ static void box_ready(struct xsp_cb *cb, int res)
 	poll_box(w);
 }
 
+/* --- times ------------------------------------------------------------------------------------- */
+
+void xsp_worker_wake_at(struct xsp_worker *w, uint64_t ns)
+{
+	if (!w->wake_ns || ns < w->wake_ns)
+		w->wake_ns = ns;
+}
+
+/* In the order in which they began to wait: who came first takes first of what they share. */
+static void wake_waiting(struct xsp_worker *w)
+{
+	struct xsp_queue *q, *next;
+
+	w->wake_ns = 0;
+	xsp_queue_feed(w);
+	for (q = TAILQ_FIRST(&w->waiting); q; q = next) {
+		next = TAILQ_NEXT(q, waiting_link);
+		if (q->wake_ns > w->now_ns) {
+			xsp_worker_wake_at(w, q->wake_ns);
+			continue;
+		}
+		TAILQ_REMOVE(&w->waiting, q, waiting_link);
+		q->is_waiting = false;
+		xsp_queue_set_ready(q);
+	}
+}
+
 /* --- the loop ---------------------------------------------------------------------------------- */
 
 static void visit_ready(struct xsp_worker *w)
@@ -284,6 +304,25 @@ static void complete(struct xsp_worker *w)
 	io_uring_cq_advance(&w->uring, n);
 }
 
+/* A completion, or the time to look after those that wait. */
+static void wait_for_one(struct xsp_worker *w)
+{
+	struct __kernel_timespec t = { 0 };
+	struct io_uring_cqe *cqe;
+	uint64_t now;
+
+	if (!w->wake_ns) {
+		io_uring_submit_and_wait(&w->uring, 1);
+		return;
+	}
+	now = xsp_now_ns();
+	if (w->wake_ns > now) {
+		t.tv_sec = (int64_t)((w->wake_ns - now) / 1000000000u);
+		t.tv_nsec = (int64_t)((w->wake_ns - now) % 1000000000u);
+	}
+	io_uring_submit_and_wait_timeout(&w->uring, &cqe, 1, &t, NULL);
+}
+
 /*
  * Hand over what is queued and pick up completions: one call. It waits only when no queue has
  * anything to do; when there is nothing to hand over or to pick up either, there is no call at all.
@@ -293,7 +332,7 @@ static void enter(struct xsp_worker *w)
 	struct io_uring *u = &w->uring;
 
 	if (TAILQ_EMPTY(&w->ready) && TAILQ_EMPTY(&w->arming)) {
-		io_uring_submit_and_wait(u, 1);
+		wait_for_one(w);
 		xsp_poller_turn(&w->poller, xsp_now_ns());
 	} else if (io_uring_sq_ready(u) || (xsp_load(u->sq.kflags) & IORING_SQ_TASKRUN)) {
 		io_uring_submit_and_get_events(u);
@@ -340,6 +379,8 @@ static void *worker_main(void *arg)
 	while (!w->leaving || w->owed) {
 		w->now_ns = xsp_now_ns();
 		xsp_poller_turn(&w->poller, w->now_ns);
+		if (w->wake_ns && w->wake_ns <= w->now_ns)
+			wake_waiting(w);
 		visit_ready(w);
 		finish_done(w); /* targets that answer at once */
 		enter(w);
@@ -391,13 +432,14 @@ static void release(struct xsp_worker *w)
 }
 
 int xsp_worker_start(struct xsp_worker *w, unsigned int index, size_t bounce_bytes,
-		     const struct xsp_polling *polling)
+		     size_t window_bytes, const struct xsp_polling *polling)
 {
 	int err;
 
 	memset(w, 0, sizeof(*w));
 	w->index = index;
 	xsp_poller_set(&w->poller, polling);
+	w->window.size = window_bytes;
 	w->evtchn_cb.fn = evtchn_ready;
 	w->box_cb.fn = box_ready;
 	TAILQ_INIT(&w->queues);
@@ -405,6 +447,7 @@ int xsp_worker_start(struct xsp_worker *w, unsigned int index, size_t bounce_byt
 	TAILQ_INIT(&w->finishing);
 	TAILQ_INIT(&w->arming);
 	TAILQ_INIT(&w->starved);
+	TAILQ_INIT(&w->waiting);
 	err = xsp_mailbox_init(&w->box);
 	if (err)
 		return err;

@@ -24,6 +24,7 @@
 #include <xenevtchn.h>
 #include <xengnttab.h>
 
+#include "backend/blk/share.h"
 #include "backend/polling.h"
 #include "common/mailbox.h"
 #include "ring/blkif.h"
@@ -83,6 +84,8 @@ struct xsp_worker {
 	struct xsp_queue_list finishing; /* have answered requests */
 	struct xsp_queue_list arming;    /* had no more requests; while it polls they stay here */
 	struct xsp_queue_list starved;   /* wait for a free io or area */
+	struct xsp_queue_list waiting;   /* for a time */
+	uint64_t wake_ns; /* look after those two lists then, at the latest; 0: no need */
 	unsigned int n_blkqs; /* of them, block rings: they share the buffers below */
 	struct xsp_port **by_port; /* by local event channel */
 	uint32_t n_ports;
@@ -96,6 +99,7 @@ struct xsp_worker {
 	uint8_t *area_bounce;
 	unsigned int n_areas, n_common_areas, common_areas_used;
 	unsigned int claims_left;
+	struct xsp_window window; /* of its disks' queues */
 	xengnttab_grant_copy_segment_t copy[XSP_COPY_SEGS];
 	struct xsp_net_scratch *net; /* of network queues; NULL until it has the first */
 	uint64_t now_ns; /* CLOCK_MONOTONIC at the start of this turn */
@@ -104,12 +108,13 @@ struct xsp_worker {
 /**
  * xsp_worker_start - make a worker's handles and buffers and start its thread
  * @bounce_bytes: memory for data on its way; touched only as far as it is used
+ * @window_bytes: cost of what its disks have in flight at most (blk/share.h)
  * @polling:      how it waits for requests; not AUTO
  *
  * Main thread. Returns 0 or -errno, with a sentence in the log.
  */
 int xsp_worker_start(struct xsp_worker *w, unsigned int index, size_t bounce_bytes,
-		     const struct xsp_polling *polling);
+		     size_t window_bytes, const struct xsp_polling *polling);
 
 /** xsp_worker_stop - ask the thread to leave and wait for it; it must own no queue any more */
 void xsp_worker_stop(struct xsp_worker *w);
@@ -133,6 +138,9 @@ void xsp_worker_put_io(struct xsp_worker *w, struct xsp_io *io);
 /** xsp_worker_io - io by its number and back, as slots store it */
 struct xsp_io *xsp_worker_io(struct xsp_worker *w, uint32_t number);
 uint32_t xsp_worker_io_number(const struct xsp_worker *w, const struct xsp_io *io);
+
+/** xsp_worker_wake_at - at that time starved queues are ready, and those whose time has come */
+void xsp_worker_wake_at(struct xsp_worker *w, uint64_t ns);
 
 /** xsp_worker_set_port - events of this local channel go to p from now on (NULL: nowhere); 0, -errno */
 int xsp_worker_set_port(struct xsp_worker *w, uint32_t local, struct xsp_port *p);

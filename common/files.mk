@@ -2,6 +2,7 @@
 archives += common
 common.src := common/hist.c common/log.c common/mailbox.c common/ask.c common/store.c common/devname.c \
 	common/suggest.c common/utf8.c common/net/headers.c common/net/segment.c
+common.src += common/pace.c
 
 # The XenBus state machine: floor 1, also compiled into the kernel.
 archives += fsm

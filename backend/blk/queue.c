@@ -87,13 +87,14 @@ const struct xsp_blk_seg *xsp_blkq_segs(const struct xsp_blkq *q, const struct x
 }
 
 /*
- * What every queue has for itself, and beyond that no more than its share of the rest. Since claims are
+ * What every queue has for itself, and beyond that no more than its weight's share of the rest. Since claims are
  * never lent, a disk that hangs with all it could get can't stop the others.
  */
 static bool may_take(const struct xsp_blkq *q)
 {
 	const struct xsp_worker *w = q->base.worker;
-	uint32_t claim = q->has_claim ? XSP_CLAIM_IOS : 0, share = w->n_common_ios / w->n_blkqs;
+	uint32_t claim = q->has_claim ? XSP_CLAIM_IOS : 0;
+	uint64_t share = (uint64_t)w->n_common_ios * q->shares.weight / w->window.weights;
 
 	if (q->in_flight < claim)
 		return true;
@@ -154,24 +155,31 @@ static uint16_t take_one(struct xsp_blkq *q, struct xsp_io *io)
 static int take(struct xsp_blkq *q, uint16_t *batch)
 {
 	int pending = xsp_ring_back_pending(&q->back.ring), n = 0;
-	uint32_t bytes = 0;
+	struct xsp_allowance may;
+	uint32_t cost = 0;
+	bool more = pending > 0, starved = false;
 
-	if (pending > 0)
+	if (more && !xsp_share_begin(q, &may))
+		return 0;
+	if (more)
 		xsp_blk_back_prefetch(&q->back, (uint32_t)pending);
-	while (n < pending && n < (int)XSP_VISIT_REQS && bytes < XSP_VISIT_BYTES) {
+	while (more && n < pending && n < (int)XSP_VISIT_REQS && cost < XSP_VISIT_BYTES) {
 		struct xsp_io *io = may_take(q) ? xsp_worker_get_io(q->base.worker) : NULL;
-		const struct xsp_blk_req *req;
+		const struct xsp_slot *slot;
 
 		if (!io) {
-			xsp_queue_set_starved(&q->base);
+			starved = true;
 			break;
 		}
 		batch[n] = take_one(q, io);
-		req = &q->slots[batch[n++]].req;
-		if (req->op == XSP_BLK_BARRIER)
+		slot = &q->slots[batch[n]];
+		more = xsp_share_take(q, batch[n++], &may);
+		cost += slot->cost;
+		if (slot->req.op == XSP_BLK_BARRIER)
 			break; /* nothing behind it yet */
-		bytes += (req->op == XSP_BLK_INDIRECT ? req->handle : req->nr_segs) * XSP_PAGE_SIZE;
 	}
+	if (pending > 0)
+		xsp_share_end(q, (uint32_t)n, n == pending, starved);
 	return pending < 0 ? pending : n;
 }
 
@@ -216,6 +224,8 @@ static void plan_io(struct xsp_blkq *q, uint16_t number, const struct xsp_blk_pl
 
 	slot->op = (uint8_t)plan->op;
 	slot->bytes = plan->len;
+	if (plan->op != XSP_IO_DISCARD)
+		xsp_share_bytes(q, plan->len);
 	if (plan->op == XSP_IO_FLUSH || plan->op == XSP_IO_DISCARD)
 		slot->n_segs = 0;
 	io->offset = plan->offset;
@@ -427,6 +437,7 @@ static void respond(struct xsp_blkq *q, uint16_t number)
 		q->barrier_sent = false;
 		xsp_queue_set_ready(&q->base);
 	}
+	xsp_share_answered(q, number);
 	slot->io = XSP_NO_IO;
 	q->free_slots[q->n_free++] = number;
 	count_answered(q);

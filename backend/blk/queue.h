@@ -9,6 +9,7 @@
 
 #include "backend/blk/pages.h"
 #include "backend/blk/request.h"
+#include "backend/blk/share.h"
 #include "backend/inspect.h"
 #include "backend/queue.h"
 #include "backend/target/target.h"
@@ -31,6 +32,7 @@ struct xsp_slot {
 	uint8_t op;      /* enum xsp_io_op, once the request is checked */
 	bool drain;      /* a barrier: alone in flight */
 	uint8_t pad[6];
+	uint32_t cost, period; /* in the worker's window */
 };
 static_assert(sizeof(struct xsp_slot) <= 192, "a slot stays small: 512 of them at ring order 4");
 
@@ -45,11 +47,13 @@ struct xsp_blkq_config {
 	uint16_t indirect; /* segments offered in an indirect request */
 	struct xsp_target *target;
 	struct xsp_blk_stats *stats;
+	unsigned int shares_serial; /* of the device's limits: which of them shares are */
 };
 
 struct xsp_blkq {
 	struct xsp_queue base; /* first */
 	struct xsp_blkq_config c;
+	struct xsp_shares shares; /* the device's first, then the worker's; references until it ends */
 
 	/* the worker's */
 	struct xsp_blk_back back;
@@ -60,6 +64,7 @@ struct xsp_blkq {
 	uint16_t *parked;   /* taken, first come first: they wait for an area */
 	uint32_t n_free, n_done, n_parked, in_flight;
 	uint32_t areas; /* that its requests hold */
+	int64_t deficit; /* of deficit round robin: cost it may still take */
 	bool has_claim; /* to XSP_CLAIM_IOS and one area of the worker's */
 	uint16_t barrier;   /* it waits until all before it are done; nothing is taken meanwhile */
 	bool barrier_sent;

@@ -94,6 +94,7 @@ static void let_go(struct xsp_blkq *q)
 		xengnttab_unmap(q->base.worker->xgt, q->sring, 1u << q->c.order);
 		q->sring = NULL;
 	}
+	xsp_shares_put(&q->shares);
 	xsp_pages_free(q->pages);
 	q->pages = NULL;
 	free(q->slots);
@@ -132,6 +133,7 @@ static int begin(struct xsp_queue *queue)
 		.indirect = q->c.indirect,
 	};
 	w->n_blkqs++;
+	xsp_share_join(q);
 	q->has_claim = w->claims_left > 0;
 	w->claims_left -= q->has_claim;
 	return 0;
@@ -145,6 +147,7 @@ static void end(struct xsp_queue *queue)
 	struct xsp_worker *w = q->base.worker;
 
 	w->n_blkqs--;
+	xsp_share_leave(q);
 	w->claims_left += q->has_claim;
 	snprintf(q->base.record, sizeof(q->base.record), "%u %u %u", q->back.ring.rsp_prod_pvt,
 		 q->c.ring_ref[0], q->base.port[0].guest);

@@ -163,22 +163,34 @@ void xsp_queue_stop(struct xsp_queue *q)
 	queue[i].at = STOPPING;
 }
 
+void xsp_share_replace(struct xsp_blkq *q, const struct xsp_shares *s)
+{
+	HOLDS(find(&q->base) < XSP_MAX_QUEUES);
+	xsp_shares_put(&q->shares);
+	q->shares = *s;
+}
+
 static void worker_acts(unsigned int i, uint8_t how)
 {
 	struct xsp_queue *q = queue[i % XSP_MAX_QUEUES].q;
 
 	i %= XSP_MAX_QUEUES;
+	for (unsigned int k = 0; k < 3; k++)
+		xsp_mailbox_run(&worker[k].box, &worker[k]);
 	if (!q)
 		return;
 	if (queue[i].at == STARTING) {
 		q->err = how & 3 ? 0 : how & 4 ? -EINVAL : -EBUSY;
 		snprintf(q->why, sizeof(q->why), "a reason");
 		queue[i].at = RUNS;
-		if (q->err)
+		if (q->err) {
 			queue[i].q = NULL;
+			xsp_shares_put(&xsp_blkq_of(q)->shares);
+		}
 		q->started(q);
 	} else if (queue[i].at == STOPPING) {
 		queue[i].q = NULL;
+		xsp_shares_put(&xsp_blkq_of(q)->shares);
 		q->sync_failed = how & 1;
 		snprintf(q->record, sizeof(q->record), "%u 8 9", how);
 		q->stopped(q);
@@ -326,6 +338,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static const struct xsp_config config;
 
 	in = (struct input){ data, size };
+	for (unsigned int i = 0; i < 3 && !worker[i].box.fd; i++)
+		HOLDS(!xsp_mailbox_init(&worker[i].box));
 	*d = (struct xsp_daemon){ .config = &config, .workers = worker, .n_workers = 3 };
 	d->store.xs = (struct xs_handle *)worker; /* never looked into */
 	snprintf(d->backend_root, sizeof(d->backend_root), "/local/domain/0/backend");

@@ -76,13 +76,13 @@ echo "== always: the guest sends no events"
 cli worker set 1 mode=always >/dev/null || fail "worker set"
 [ "$(workers 'w[1]["mode"]')" = always ] || fail "$(cat "$T/workers.json")"
 cli worker move 1:xvda 1 >/dev/null || fail "move"
-load_start always --rw randrw --size 8M --time 4 --qd 16
+load_start always --rw randrw --size 8M --time 6 --qd 16
 until [ "$(stat read_requests)" -gt 0 ] && [ "$(workers 'len(w[1]["queues"])')" = 1 ]; do sleep 0.1; done
 wakes=$(stat wakes) requests=$(stat read_requests)
-sleep 1
+until [ $(($(stat read_requests) - requests)) -gt 100 ]; do sleep 0.5; done
 wakes=$(($(stat wakes) - wakes)) requests=$(($(stat read_requests) - requests))
 echo "  $requests reads, $wakes events from the guest"
-[ $requests -gt 20 ] && [ $wakes -le 2 ] || fail "events for a worker that polls"
+[ $wakes -le 2 ] || fail "events for a worker that polls"
 load_end always
 cli worker set 1 mode=event >/dev/null || fail "worker set"
 load_start event --time 0.5 --size 8M

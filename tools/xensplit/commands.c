@@ -290,6 +290,34 @@ const struct command commands[] = {
 		.run = cmd_log,
 	},
 	{
+		.name = "throttle",
+		.args = "DEVICE|guest/DOMAIN [iops=N/s@T] [bytes=N/s@T] [weight=W]",
+		.summary = "limits and weight of a disk, limits of a guest",
+		.about = "So many requests, so many bytes a second; T: as many at once as come in that time\n"
+			 "(50ms). N may end in k, M, G (1000), Ki, Mi, Gi (1024) and B. What is set for a "
+			 "guest\n"
+			 "all its disks share. 'none' takes a limit away. The guest's requests wait; none "
+			 "fails.\n"
+			 "\n"
+			 "Disks that compete for their worker get its time and what is behind it by weight, "
+			 "1 to\n"
+			 "10000; without one it is 100. A disk that competes with none has no limit by it.\n"
+			 "\n"
+			 "Written to XenStore (the nodes xensplit-iops, -bytes, -weight of the backend's "
+			 "directory),\n"
+			 "in force at once, also over restarts of the daemon.\n"
+			 "\n" DEV_FORMS,
+		.examples = "throttle web:xvda iops=2000/s@1s bytes=50MB/s\n"
+			    "throttle guest/web iops=5000/s            its disks together\n"
+			    "throttle vbd/1/51712 weight=300           three times the others' share\n"
+			    "throttle vbd/1/51712                      what is set?\n"
+			    "throttle guest/web iops=none\n",
+		.min_args = 1,
+		.max_args = 4,
+		.completes = COMPLETE_DEVICE,
+		.run = cmd_throttle,
+	},
+	{
 		.name = "worker",
 		.args = "[list | set N KEY=VALUE... | move DEVICE[:QUEUE] N]",
 		.summary = "the daemon's data threads: what runs where, and how they wait",
