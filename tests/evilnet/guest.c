@@ -101,6 +101,14 @@ int nic_open(struct nic *g, uint32_t domid, uint32_t devid)
 	return g->data ? 0 : -errno;
 }
 
+void nic_free(struct nic *g)
+{
+	xengntshr_unshare(g->xgs, g->data, 2 * PAGES);
+	xengntshr_close(g->xgs);
+	xenevtchn_close(g->xce);
+	xs_close(g->xs);
+}
+
 static void drop_rings(struct nic *g)
 {
 	if (g->tx_sring)

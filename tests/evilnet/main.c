@@ -109,5 +109,6 @@ int main(int argc, char **argv)
 	}
 	while (++at < argc && !rc)
 		rc = run(&g, argv[at]);
+	nic_free(&g);
 	return rc ? rc : g.failed != 0;
 }

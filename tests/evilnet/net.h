@@ -49,6 +49,7 @@ void sleep_ms(unsigned int ms);
 /* --- guest.c ------------------------------------------------------------------------------------- */
 
 int nic_open(struct nic *g, uint32_t domid, uint32_t devid);
+void nic_free(struct nic *g);
 char *nic_read(struct nic *g, const char *dir, const char *key);
 int nic_number(struct nic *g, const char *dir, const char *key);
 void nic_write(struct nic *g, const char *key, const char *fmt, ...)

@@ -80,10 +80,12 @@ dom 2 $tcp beat 5001 >"$T/beat" &
 server=$!
 dom 1 $tcp stream 10.0.0.2 5001 4 &
 stream=$!
-for _ in 1 2 3; do
+for n in 1 2 3; do
 	sleep 0.8
 	daemon_stop || fail "the daemon ended with $?"
 	daemon_start
+	# before its signals are in place a SIGTERM would end it without a word
+	wait_for 20 sh -c "[ \"\$(grep -c 'taken over' $T/daemon.log)\" -ge $((2 * n)) ]" || fail "not taken over"
 done
 wait $stream || fail "the connection broke"
 wait $server || fail "the connection broke: $(cat "$T/beat")"

@@ -28,7 +28,8 @@ static uint32_t len;
 
 static void add(const void *p, uint32_t n)
 {
-	memcpy(pkt + len, p, n);
+	if (n)
+		memcpy(pkt + len, p, n);
 	len += n;
 }
 

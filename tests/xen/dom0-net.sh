@@ -92,7 +92,10 @@ in_guest 1 'wget -q -O - http://10.9.0.12/f | sha256sum' >/tmp/got 2>&1
 check "guest 1 gets the same" same_sum
 
 step "the daemon restarted under TCP"
-before=$(in_guest 1 'cat /proc/net/snmp' | awk '/^Tcp: [0-9]/ { print $9 + $15 }')
+resets() { in_guest 1 'cat /proc/net/snmp' | awk '/^Tcp: [0-9]/ { print $9 + $15 }'; }
+before=$(resets) # iperf3 itself ends a connection or two that way
+check "an undisturbed run" iperf 2 10.9.0.12
+usual=$(($(resets) - before)) before=$(resets)
 in_guest 1 'iperf3 -c 10.9.0.12 -t 40 -f m' >/tmp/iperf.log 2>&1 &
 stream=$!
 sleep 2
@@ -108,8 +111,8 @@ check "10 restarts, $n done" test $n = 10
 check "each was taken over" tells '"adopted":1,' show "vif/$(guest_domid 1)/0"
 check "iperf3 ran through" eval "wait $stream || { cat /tmp/iperf.log; false; }"
 grep receiver /tmp/iperf.log | sed 's/^/      | /'
-after=$(in_guest 1 'cat /proc/net/snmp' | awk '/^Tcp: [0-9]/ { print $9 + $15 }')
-check "no TCP reset ($before before, $after after)" test "$before" = "$after"
+mine=$(($(resets) - before))
+check "no TCP reset beyond iperf3's own ($mine, $usual without restarts)" test $mine -le $usual
 
 step "hot-plug, and a guest destroyed under traffic"
 check "xl network-attach" xl network-attach guest1 mac=00:16:3e:00:01:01 bridge=xenbr0 rate=80Mb/s

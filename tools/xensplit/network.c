@@ -415,17 +415,17 @@ static int report(const struct call *call, struct store *s, const struct nic *k)
 static int see_through(const struct call *call, struct store *s, const struct nic *k)
 {
 	const struct device *d = &k->dev;
-	struct states now;
-	char *why;
+	bool ready = device_wait(s, d, BACKEND_SECONDS, backend_ready);
+	struct states now = device_states(s, d);
+	char *why = device_error(s, d);
+	int rc = why ? EXIT_FAILED : EXIT_TIMEOUT;
 
-	if (!device_wait(s, d, BACKEND_SECONDS, backend_ready) ||
-	    device_states(s, d).back >= XSP_XB_CLOSING || (why = device_error(s, d))) {
-		why = device_error(s, d);
-		fail(call, why ? EXIT_FAILED : EXIT_TIMEOUT, "%s: %s; the device was taken away again",
-		     d->id, why ? why : "no backend took it: is xensplitd running there?");
+	if (!ready || now.back >= XSP_XB_CLOSING || why) {
+		fail(call, (enum exit_code)rc, "%s: %s; the device was taken away again", d->id,
+		     why ? why : "no backend took it: is xensplitd running there?");
 		free(why);
 		device_remove(s, d);
-		return why ? EXIT_FAILED : EXIT_TIMEOUT;
+		return rc;
 	}
 	if (!option(call, "wait"))
 		return report(call, s, k);
