@@ -4,6 +4,7 @@
 #include "backend/config.h"
 #include "backend/inspect.h"
 #include "backend/methods.h"
+#include "backend/resize.h"
 #include "backend/steer.h"
 #include "tests/fuzz/input.h"
 
@@ -69,6 +70,12 @@ int xsp_inspect_ring(struct xsp_daemon *d, uint32_t domid, uint32_t devid, uint3
 	(*ret)->inflight[0].req.op = XSP_BLK_INDIRECT;
 	(*ret)->inflight[0].req.nr_segs = 255;
 	return 0;
+}
+
+int xsp_resize(struct xsp_daemon *d, struct xsp_resize *r)
+{
+	(void)d;
+	return strcmp(r->device, "vbd/1/51712") ? -ENOENT : 0;
 }
 
 int xsp_steer_list(struct xsp_daemon *d, struct xsp_workers_snap *s)

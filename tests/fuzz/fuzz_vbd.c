@@ -240,6 +240,12 @@ uint64_t xsp_target_size(struct xsp_target *t)
 	return how < 0xf0 ? t->size_bytes : (uint64_t)(how & 7) << 12;
 }
 
+int xsp_target_truncate(struct xsp_target *t, uint64_t bytes)
+{
+	(void)t, (void)bytes;
+	return eat8(&in) & 1 ? -EIO : 0;
+}
+
 void xsp_target_resize(struct xsp_target *t)
 {
 	HOLDS(!queue[0].q);
