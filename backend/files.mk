@@ -1,6 +1,6 @@
 # The control plane: settings and the control socket.
 archives += control
-control.src := backend/config.c backend/polling.c backend/control.c backend/rpc.c backend/methods.c backend/methods_worker.c \
+control.src := backend/config.c backend/polling.c backend/control.c backend/rpc.c backend/methods.c backend/methods_worker.c backend/methods_resize.c \
 	backend/metrics.c
 control.pkgs := json-c inih
 
@@ -30,3 +30,4 @@ xensplitd.src += backend/net/ctrl.c backend/net/ctrl_hash.c backend/net/hash.c b
 xensplitd.src += backend/port/switch.c backend/port/inbox.c
 xensplitd.src += backend/net/capture.c
 xensplitd.src += backend/blk/share.c backend/blk/bucket.c backend/vbd_limits.c
+xensplitd.src += backend/resize.c

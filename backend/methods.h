@@ -26,6 +26,10 @@ struct xsp_methods {
 /* Ended by a NULL name; ctx is a struct xsp_methods. */
 extern const struct xsp_rpc_method xsp_methods_table[];
 
+/* methods_resize.c */
+int xsp_methods_vbd_resize(void *ctx, struct json_object *params, struct json_object **ret,
+			   struct xsp_rpc_error *e);
+
 /* methods_worker.c */
 int xsp_methods_worker_list(void *ctx, struct json_object *params, struct json_object **ret,
 			    struct xsp_rpc_error *e);

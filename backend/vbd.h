@@ -26,6 +26,8 @@ struct xsp_vbd {
 	struct xsp_target empty;    /* the target of a drive without a medium */
 	uint32_t sector_wish;       /* the sector size to offer; 0: the target's */
 	enum xsp_blk_dialect dialect; /* how the frontend counts sectors; known once its rings are read */
+	bool truncate;              /* an operator wants the image to have ... */
+	uint64_t truncate_to;       /* ... so many bytes */
 	bool look_at_params;        /* they were written while it was open (vbd_medium.c) */
 	bool eject_watched, eject_seen;
 

@@ -34,7 +34,11 @@ static void resize(struct xsp_device *dev)
 {
 	struct xsp_vbd *v = xsp_vbd_of(dev);
 	uint64_t before = v->target->size_bytes;
+	int err = v->truncate ? xsp_target_truncate(v->target, v->truncate_to) : 0;
 
+	v->truncate = false;
+	if (err)
+		xsp_device_log(dev, &dev->trouble, XSP_LOG_ERR, "can't resize %s: %s", v->spec, strerror(-err));
 	xsp_target_resize(v->target);
 	xsp_vbd_show_target(v);
 	dev->republish = true;
@@ -42,7 +46,35 @@ static void resize(struct xsp_device *dev)
 		       (unsigned long long)v->target->size_bytes, (unsigned long long)before);
 }
 
+int xsp_vbd_begin_resize(struct xsp_vbd *v)
+{
+	int err = xsp_device_pause(&v->dev, resize);
+
+	if (err == -ENOTCONN && !v->dev.n_queues) { /* nobody uses it */
+		resize(&v->dev);
+		v->dev.republish = false;
+		err = 0;
+	}
+	return err;
+}
+
 /* --- another medium ---------------------------------------------------------------------------- */
+
+/* What was opened is not what is wanted any more: the old medium stays until that is there. */
+static bool outdated(struct xsp_vbd *v)
+{
+	char *params = v->opening ? xsp_store_read(store(v), XBT_NULL, "%s/params", v->dev.be) : NULL;
+	bool other = params && *params && strcmp(params, v->opening->spec);
+
+	free(params);
+	if (!other)
+		return false;
+	xsp_opener_free(v->opening);
+	v->opening = NULL;
+	v->look_at_params = true;
+	v->dev.dirty = true;
+	return true;
+}
 
 /*
  * The new one, or none: its sectors must be of the size that the guest was told. A medium that can't be
@@ -52,8 +84,11 @@ static void change(struct xsp_device *dev)
 {
 	struct xsp_vbd *v = xsp_vbd_of(dev);
 	uint32_t sector_size = v->target->sector_size;
-	struct xsp_opening *o = v->opening;
+	struct xsp_opening *o;
 
+	if (outdated(v))
+		return;
+	o = v->opening;
 	v->opening = NULL;
 	dev->class->close(dev);
 	v->opening = o;
@@ -170,7 +205,7 @@ bool xsp_vbd_tend(struct xsp_device *dev)
 		eject(v);
 	if (v->look_at_params && other_medium(v) && begin_change(v))
 		return !xsp_device_pause(dev, change);
-	if (v->opening && v->opening->finished)
+	if (v->opening && v->opening->finished && !outdated(v))
 		return !xsp_device_pause(dev, change);
 	if (xsp_vbd_size_changed(v))
 		return !xsp_device_pause(dev, resize);

@@ -17,6 +17,9 @@ bool xsp_vbd_tend(struct xsp_device *dev);
 /** xsp_vbd_size_changed - has the target another size than the guest was told? */
 bool xsp_vbd_size_changed(struct xsp_vbd *v);
 
+/** xsp_vbd_begin_resize - the same, now: 0, or -EBUSY */
+int xsp_vbd_begin_resize(struct xsp_vbd *v);
+
 /** xsp_vbd_watch_eject - the button in the frontend's directory: watch it, or not any more */
 void xsp_vbd_watch_eject(struct xsp_vbd *v, bool on);
 

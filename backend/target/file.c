@@ -250,6 +250,15 @@ static uint64_t file_size(struct xsp_target *t)
 	return ioctl(f->fd, BLKGETSIZE64, &bytes) ? t->size_bytes : bytes;
 }
 
+static int file_truncate(struct xsp_target *t, uint64_t bytes)
+{
+	const struct file_target *f = (struct file_target *)t;
+
+	if (t->readonly)
+		return -EROFS;
+	return ftruncate(f->fd, (off_t)bytes) ? -errno : 0; /* EINVAL: a block device */
+}
+
 static void file_queue(struct file_target *f, struct xsp_io *io);
 
 /* Move the io past what was done. */
@@ -361,4 +370,5 @@ const struct xsp_target_ops xsp_target_file = {
 	.close = file_close,
 	.submit = file_submit,
 	.size = file_size,
+	.truncate = file_truncate,
 };

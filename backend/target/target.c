@@ -99,6 +99,20 @@ uint64_t xsp_target_size(struct xsp_target *t)
 	return size - size % t->sector_size;
 }
 
+bool xsp_target_can_truncate(const struct xsp_target *t)
+{
+	while (!t->ops->truncate && t->inner)
+		t = t->inner;
+	return t->ops->truncate;
+}
+
+int xsp_target_truncate(struct xsp_target *t, uint64_t bytes)
+{
+	while (!t->ops->truncate && t->inner)
+		t = t->inner;
+	return t->ops->truncate ? t->ops->truncate(t, bytes) : -EOPNOTSUPP;
+}
+
 void xsp_target_resize(struct xsp_target *t)
 {
 	uint64_t size = xsp_target_size(t);

@@ -138,6 +138,8 @@ struct xsp_target_ops {
 	 * Store thread, while requests are on their way. NULL: that never changes.
 	 */
 	uint64_t (*size)(struct xsp_target *t);
+	/* truncate: make it so many bytes; store thread, nothing in flight. NULL: it can't be. */
+	int (*truncate)(struct xsp_target *t, uint64_t bytes);
 };
 
 /**
@@ -165,6 +167,10 @@ void xsp_target_await_closed(unsigned int seconds);
 
 /** xsp_target_size - how large it is now, in whole sectors; store thread, also while it is in use */
 uint64_t xsp_target_size(struct xsp_target *t);
+
+/** xsp_target_can_truncate, xsp_target_truncate - make the thing itself smaller or larger; 0 or -errno */
+bool xsp_target_can_truncate(const struct xsp_target *t);
+int xsp_target_truncate(struct xsp_target *t, uint64_t bytes);
 
 /** xsp_target_resize - go on with the size that it has now; nothing may be in flight */
 void xsp_target_resize(struct xsp_target *t);

@@ -49,6 +49,7 @@ media() { # what libxl writes, and nonsense
 detach 1
 attach_wait 1 "file:$T/evil.img" || fatal "the disk whose size changes"
 dom0 xenstore-write $be/removable 0 $be/state 1 # whose medium the guest can't eject
+await_be 1 2 || fatal "it is not made anew"
 check "a storm of sizes" storm sizes
 tail -n 2 "$T/storm"
 truncate -s 4M "$T/evil.img"
@@ -58,6 +59,7 @@ detach 1
 attach_wait 1 "file:$T/evil.img" || fatal "the disk again"
 dom0 xenstore-write $be/removable 1 $be/device-type cdrom
 dom0 xenstore-write $be/state 1
+await_be 1 2 || fatal "it is not made anew"
 check "a storm of media" storm media
 tail -n 2 "$T/storm"
 dom0 xenstore-write $be/params "file:$T/evil.img"

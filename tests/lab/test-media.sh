@@ -49,6 +49,30 @@ detach 2 51712
 wait $watcher
 [ $? = 3 ] || fail "watch did not end with the disk: $(cat "$T/out")"
 
+echo "== by hand, both ways, with a write load that fills it to the end"
+attach 2 51712 "$T/b.img"
+xs() { xensplit lab run --dir "$lab" 0 -- xensplit --socket "$lab/xensplitd.sock" "$@"; }
+exits 0 xs resize vbd/2/51712 8M | grep "8388608 bytes, 1048576 before" || fail "resize while nobody uses it"
+dom 2 xensplit-vbd verify xvda --size 4M --time 3 --quiet --json >"$T/verify.json" &
+load=$!
+sleep 0.5
+exits 0 xs resize vbd/2/51712 +8M --json | grep '"size_bytes":16777216' || fail "resize +8M"
+exits 0 xs resize vbd/2/51712 4M || fail "resize 4M"
+[ "$(stat -c %s "$T/b.img")" = 4194304 ] || fail "the image is $(stat -c %s "$T/b.img")"
+exits 0 xs resize vbd/2/51712 | grep "4194304 bytes, as before" || fail "resize"
+wait $load || fail "verify through resizes by hand: $(cat "$T/verify.json")"
+dom 2 xensplit-vbd verify xvda --size 4M --time 20 --quiet >"$T/out" 2>&1 &
+load=$!
+sleep 0.5
+exits 0 xs resize vbd/2/51712 1M
+wait $load
+[ $? = 1 ] || fail "verify went on beyond the end: $(cat "$T/out")"
+[ "$(stat -c %s "$T/b.img")" = 1048576 ] || fail "written beyond the new end: $(stat -c %s "$T/b.img")"
+exits 2 xs resize vbd/2/51712 1000 2>&1 | grep "no multiple" || fail "a size of parts of sectors"
+exits 3 xs resize vbd/2/51728 2>/dev/null
+exits 2 xs resize vbd/2/51712 many 2>/dev/null
+detach 2 51712
+
 echo "== a request on its way beyond the end: refused, not served"
 attach 2 51728 "$T/b.img"
 dom 2 xensplit-vbd verify xvdb --rw randread --size 1M --time 20 --quiet >"$T/out" 2>&1 &

@@ -23,6 +23,7 @@
 #include "backend/control.h"
 #include "backend/inspect.h"
 #include "backend/rpc.h"
+#include "backend/resize.h"
 #include "backend/steer.h"
 
 static char path[64];
@@ -119,6 +120,17 @@ int xsp_inspect_ring(struct xsp_daemon *d, uint32_t domid, uint32_t devid, uint3
 	r->inflight[0].req.id = UINT64_MAX;
 	*ret = r;
 	return 0;
+}
+
+int xsp_resize(struct xsp_daemon *d, struct xsp_resize *r)
+{
+	(void)d;
+	if (strcmp(r->device, "vbd/1/51712"))
+		return -ENOENT;
+	r->before = 4096;
+	r->now = r->have_size ? r->size_bytes : 8192;
+	r->begun = r->now != r->before;
+	return r->now % 512 ? -EINVAL : 0;
 }
 
 int xsp_steer_list(struct xsp_daemon *d, struct xsp_workers_snap *s)
@@ -376,6 +388,15 @@ static void errors_say_what_is_wrong(void **state)
 		{"{\"jsonrpc\":\"2.0\",\"method\":\"vbd.ring\",\"params\":"
 		 "{\"device\":\"vbd/3/51712\"},\"id\":1}",
 		 "-32004", "did not answer"},
+		{"{\"jsonrpc\":\"2.0\",\"method\":\"vbd.resize\",\"params\":"
+		 "{\"device\":\"vbd/1/51712\",\"size_bytes\":777},\"id\":1}",
+		 "-32602", "no multiple of its sectors"},
+		{"{\"jsonrpc\":\"2.0\",\"method\":\"vbd.resize\",\"params\":"
+		 "{\"device\":\"vbd/1/51712\",\"size_bytes\":-512},\"id\":1}",
+		 "-32602", "negative"},
+		{"{\"jsonrpc\":\"2.0\",\"method\":\"vbd.resize\",\"params\":"
+		 "{\"device\":\"vbd/9/51712\"},\"id\":1}",
+		 "-32002", "does not serve vbd/9/51712"},
 		{"{\"jsonrpc\":\"2.0\",\"method\":\"worker.set\",\"params\":"
 		 "{\"worker\":2,\"mode\":\"event\"},\"id\":1}",
 		 "-32002", "there is no worker 2"},

@@ -102,6 +102,7 @@ int cmd_ring(struct call *call);
 int cmd_doctor(struct call *call);
 int cmd_status(struct call *call);
 int cmd_throttle(struct call *call);
+int cmd_resize(struct call *call);
 int cmd_worker(struct call *call);
 int cmd_log(struct call *call);
 int cmd_version(struct call *call);

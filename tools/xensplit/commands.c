@@ -348,6 +348,23 @@ const struct command commands[] = {
 		.run = cmd_worker,
 	},
 	{
+		.name = "resize",
+		.args = "DEVICE [SIZE]",
+		.summary = "offer a disk with another size while it is in use",
+		.about = "Without SIZE: look now how large the target is (the daemon does so every two\n"
+			 "seconds by itself). With SIZE (16G, +1G, -512M, bytes): make the image file that\n"
+			 "large. A smaller size counts for the guest before the image is cut: what lies\n"
+			 "beyond it is lost, so shrink the guest's file system first.\n"
+			 "\n" DEV_FORMS,
+		.examples = "resize vbd/1/51712              after lvextend\n"
+			    "resize web:xvda +10G\n",
+		.options = {{"timeout", 't', "SEC", "how long to wait until it is done (10)"}},
+		.min_args = 1,
+		.max_args = 2,
+		.completes = COMPLETE_DEVICE,
+		.run = cmd_resize,
+	},
+	{
 		.name = "lab",
 		.args = "COMMAND...",
 		.summary = "Xen on any Linux machine: up, run, status, down",
