@@ -105,8 +105,33 @@ static void drop(struct xsp_nbd_conn *c)
 	}
 }
 
+/* Nobody has been there for too long: what waits fails, and what comes does so at the next try. */
+static void maybe_give_up(struct xsp_nbd_conn *c)
+{
+	struct xsp_nbd *n = c->set->nbd;
+	uint64_t limit = n->spec.give_up_s * 1000000000ull;
+	bool over, first;
+
+	if (!limit || !c->set->waiting)
+		return;
+	pthread_mutex_lock(&n->lock);
+	over = !n->n_live && n->lost_ns && xsp_now_ns() - n->lost_ns >= limit;
+	first = over && !n->gave_up;
+	n->gave_up |= over;
+	pthread_mutex_unlock(&n->lock);
+	if (!over)
+		return;
+	if (first)
+		xsp_warn(NULL, "nbd: %s has been away for %u s: the requests that wait for it fail",
+			 n->spec.name, n->spec.give_up_s);
+	xsp_nbd_set_fail(c->set, -EIO);
+}
+
 static void back_off(struct xsp_nbd_conn *c)
 {
+	maybe_give_up(c);
+	if (c->set->nbd->spec.give_up_s && c->back_off_ms > 1000)
+		c->back_off_ms = 1000; /* somebody wants to know */
 	set_deadline(c, xsp_now_ns() + c->back_off_ms * 1000000ull);
 	c->back_off_ms = c->back_off_ms * 2 < BACK_OFF_MAX_MS ? c->back_off_ms * 2 : BACK_OFF_MAX_MS;
 }
@@ -364,28 +389,6 @@ static void writable(struct xsp_cb *cb, int res)
 	settle(c);
 }
 
-/* Nobody has been there for too long: what waits fails, and what comes does so at the next try. */
-static void maybe_give_up(struct xsp_nbd_conn *c)
-{
-	struct xsp_nbd *n = c->set->nbd;
-	uint64_t limit = n->spec.give_up_s * 1000000000ull;
-	bool over, first;
-
-	if (!limit || !c->set->waiting)
-		return;
-	pthread_mutex_lock(&n->lock);
-	over = !n->n_live && n->lost_ns && xsp_now_ns() - n->lost_ns >= limit;
-	first = over && !n->gave_up;
-	n->gave_up |= over;
-	pthread_mutex_unlock(&n->lock);
-	if (!over)
-		return;
-	if (first)
-		xsp_warn(NULL, "nbd: %s has been away for %u s: the requests that wait for it fail",
-			 n->spec.name, n->spec.give_up_s);
-	xsp_nbd_set_fail(c->set, -EIO);
-}
-
 static void timed_out(struct xsp_cb *cb, int res)
 {
 	struct xsp_nbd_conn *c = conn_of(cb, timer_cb);
@@ -404,7 +407,6 @@ static void timed_out(struct xsp_cb *cb, int res)
 	c->deadline_ns = 0;
 	switch (c->state) {
 	case XSP_NBD_DOWN:
-		maybe_give_up(c);
 		connect_again(c);
 		break;
 	case XSP_NBD_CONNECTING:

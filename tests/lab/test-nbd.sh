@@ -102,7 +102,9 @@ good_end 1 "though qemu-nbd was killed"
 detach 1 || wrong "detach"
 kill "$server"
 wait "$server"
-check "the image is sound" qemu-img check -q "$T/q.qcow2"
+# 3: clusters that were allocated for a write that did not come to its end; no more than that.
+sound() { qemu-img check -q "$1" || [ $? = 3 ]; }
+check "the image is sound" sound "$T/q.qcow2"
 
 # --- TCP; a read-only export; a server that is not there ------------------------------------------
 port=$((20000 + $$ % 20000))
@@ -142,10 +144,10 @@ gone
 kit g file "$T/a.raw"
 attach_wait 1 "nbd,timeout=1,give-up=2:unix:$T/g.sock"
 kill -STOP $server
-begin=$SECONDS
+begin=$SECONDS errors=$(counter 1 io_errors)
 vbd read xvda 0 4096 >/dev/null 2>&1 && wrong "a read from a hung server succeeded"
 check "with timeout and give-up a hung server means an I/O error ($((SECONDS - begin)) s)" \
-	[ "$(counter 1 io_errors)" = 1 ]
+	[ "$(counter 1 io_errors)" -gt "${errors:-0}" ]
 check "and the log says so" grep -q 'has been away for 2 s' "$daemon_log"
 kill -CONT $server
 check "when it goes on, the disk works again" vbd verify xvda --size 4M --time 1 --quiet
