@@ -40,6 +40,7 @@ struct xsp_pages {
 	uint32_t count; /* pages mapped */
 	uint32_t failures;
 	uint16_t free_entry, free_extent, n_wanted;
+	uint16_t n_entries, n_extents; /* ever used: memory behind them is not touched, idle disks are many */
 	uint16_t wanted[XSP_EXTENT_PAGES];
 	uint16_t bucket[BUCKETS];
 	struct entry entry[XSP_PAGES_MAX];
@@ -129,7 +130,7 @@ static bool evict(struct xsp_pages *p)
 {
 	struct extent *oldest = NULL;
 
-	for (uint32_t i = 0; i < XSP_PAGES_MAX; i++) {
+	for (uint32_t i = 0; i < p->n_extents; i++) {
 		struct extent *x = &p->extent[i];
 
 		if (!x->addr || x->in_use || x->used == p->clock)
@@ -146,7 +147,7 @@ static bool evict(struct xsp_pages *p)
 static int map(struct xsp_pages *p, const uint16_t *entries, uint16_t n)
 {
 	uint32_t gref[XSP_EXTENT_PAGES];
-	struct extent *x = &p->extent[p->free_extent];
+	struct extent *x = &p->extent[p->free_extent != NONE ? p->free_extent : p->n_extents];
 	uint16_t sibling = NONE;
 	void *addr;
 
@@ -161,7 +162,10 @@ static int map(struct xsp_pages *p, const uint16_t *entries, uint16_t n)
 		budget_give(n, 1);
 		return -EINVAL;
 	}
-	p->free_extent = x->first; /* there is one: no more extents than entries */
+	if (p->free_extent != NONE)
+		p->free_extent = x->first;
+	else
+		p->n_extents++; /* there is one: no more extents than entries */
 	for (uint16_t i = n; i--;) {
 		struct entry *e = &p->entry[entries[i]];
 
@@ -190,12 +194,6 @@ struct xsp_pages *xsp_pages_new(xengnttab_handle *xgt, uint32_t domid, struct xs
 	for (uint32_t i = 0; i < BUCKETS; i++)
 		p->bucket[i] = NONE;
 	p->free_entry = p->free_extent = NONE;
-	for (uint32_t i = XSP_PAGES_MAX; i--;) {
-		p->entry[i].next = p->free_entry;
-		p->free_entry = (uint16_t)i;
-		p->extent[i].first = p->free_extent;
-		p->free_extent = (uint16_t)i;
-	}
 	return p;
 }
 
@@ -203,7 +201,7 @@ void xsp_pages_free(struct xsp_pages *p)
 {
 	if (!p)
 		return;
-	for (uint32_t i = 0; i < XSP_PAGES_MAX; i++) {
+	for (uint32_t i = 0; i < p->n_extents; i++) {
 		assert(!p->extent[i].in_use || !p->extent[i].addr);
 		if (p->extent[i].addr)
 			unmap(p, &p->extent[i]);
@@ -224,10 +222,14 @@ void xsp_pages_want(struct xsp_pages *p, uint32_t gref)
 		return;
 	if (p->n_wanted == XSP_EXTENT_PAGES)
 		xsp_pages_map(p);
-	if (p->free_entry == NONE && !evict(p))
+	if (p->free_entry == NONE && p->n_entries < XSP_PAGES_MAX) {
+		e = p->n_entries++;
+	} else if (p->free_entry != NONE || evict(p)) {
+		e = p->free_entry;
+		p->free_entry = p->entry[e].next;
+	} else {
 		return;
-	e = p->free_entry;
-	p->free_entry = p->entry[e].next;
+	}
 	insert(p, e, gref);
 	p->wanted[p->n_wanted++] = e;
 }
