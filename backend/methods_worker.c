@@ -19,6 +19,7 @@ static struct json_object *worker_json(const struct xsp_worker_snap *w,
 	NUM(o, "worker", w->index);
 	NUM(o, "tid", (uint64_t)w->tid);
 	NUM(o, "cpu_ns", w->cpu_ns);
+	NUM(o, "enters", w->enters);
 	TEXT(o, "cpus", w->cpus);
 	TEXT(o, "mode", xsp_polling_name(w->polling.mode));
 	NUM(o, "polling_duration_us", w->polling.duration_us);

@@ -76,6 +76,7 @@ static void snap_worker(const struct xsp_worker *w, struct xsp_worker_snap *s)
 
 	s->index = w->index;
 	s->tid = w->tid;
+	s->enters = xsp_counted(&w->enters);
 	s->polling = xsp_poller_get(&w->poller);
 	if (!pthread_getcpuclockid(w->thread, &clock) && !clock_gettime(clock, &t))
 		s->cpu_ns = (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;

@@ -26,6 +26,7 @@ struct xsp_worker_snap {
 	uint32_t index;
 	int tid;
 	uint64_t cpu_ns;          /* used so far */
+	uint64_t enters;          /* calls of io_uring_enter so far */
 	char cpus[XSP_CPUS_LEN];  /* it may run on: "0-3,8" */
 	struct xsp_polling polling;
 };

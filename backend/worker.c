@@ -33,6 +33,7 @@ struct io_uring_sqe *xsp_worker_sqe(struct xsp_worker *w, struct xsp_cb *cb)
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&w->uring);
 
 	while (!sqe) {
+		xsp_count(&w->enters, 1);
 		io_uring_submit(&w->uring);
 		sqe = io_uring_get_sqe(&w->uring);
 	}
@@ -311,6 +312,7 @@ static void wait_for_one(struct xsp_worker *w)
 	struct io_uring_cqe *cqe;
 	uint64_t now;
 
+	xsp_count(&w->enters, 1);
 	if (!w->wake_ns) {
 		io_uring_submit_and_wait(&w->uring, 1);
 		return;
@@ -335,6 +337,7 @@ static void enter(struct xsp_worker *w)
 		wait_for_one(w);
 		xsp_poller_turn(&w->poller, xsp_now_ns());
 	} else if (io_uring_sq_ready(u) || (xsp_load(u->sq.kflags) & IORING_SQ_TASKRUN)) {
+		xsp_count(&w->enters, 1);
 		io_uring_submit_and_get_events(u);
 	}
 }
