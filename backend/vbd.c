@@ -123,10 +123,13 @@ static int vbd_open(struct xsp_device *dev)
 	int err = -ENOENT;
 
 	free(v->spec);
-	v->spec = xsp_store_read(&dev->d->store, XBT_NULL, "%s/params", dev->be);
+	if (v->take_opening)
+		v->spec = strdup(v->opening->spec);
+	else
+		v->spec = xsp_store_read(&dev->d->store, XBT_NULL, "%s/params", dev->be);
 	read_nature(v);
 	xsp_vbd_limits_read(v);
-	v->look_at_params = false;
+	v->look_at_params = v->take_opening; /* they may say something else by now */
 	if ((!v->spec || !*v->spec) && xsp_vbd_removable(v)) {
 		xsp_opener_free(v->opening);
 		v->opening = NULL;

@@ -28,6 +28,7 @@ struct xsp_vbd {
 	enum xsp_blk_dialect dialect; /* how the frontend counts sectors; known once its rings are read */
 	bool truncate;              /* an operator wants the image to have ... */
 	uint64_t truncate_to;       /* ... so many bytes */
+	bool take_opening;          /* open: what was opened, not what params say by now */
 	bool look_at_params;        /* they were written while it was open (vbd_medium.c) */
 	bool eject_watched, eject_seen;
 

@@ -96,7 +96,9 @@ static void change(struct xsp_device *dev)
 		xsp_opener_now(o); /* it was the old medium that held what the new one needs */
 	dev->open_why[0] = '\0';
 	v->sector_wish = sector_size;
+	v->take_opening = o != NULL;
 	dev->open_err = dev->class->open(dev);
+	v->take_opening = false;
 	if (dev->open_err == -EINPROGRESS) { /* yet another one: empty until it is there */
 		xsp_vbd_open_empty(v, sector_size);
 		dev->open_err = 0;

@@ -62,10 +62,26 @@ static bool wait_done(struct client *c, const char *id, unsigned long long size,
 	return false;
 }
 
+/* While the daemon is busy with the device we ask again. */
+static struct json_object *ask(struct client *c, const char *id, const unsigned long long *size,
+			       double seconds, struct client_error *e)
+{
+	for (double waited = 0;; waited += AGAIN_NS / 1e9) {
+		struct json_object *params = device_params(id), *o;
+
+		if (size)
+			json_object_object_add(params, "size_bytes", json_object_new_int64((int64_t)*size));
+		o = client_call(c, "vbd.resize", params, e);
+		if (o || e->code != EXIT_TIMEOUT || c->fd < 0 || waited >= seconds)
+			return o;
+		nanosleep(&(struct timespec){ .tv_nsec = AGAIN_NS }, NULL);
+	}
+}
+
 static struct json_object *resize(struct call *call, struct client *c, const char *id, double seconds,
 				  struct client_error *e)
 {
-	struct json_object *params = device_params(id), *o;
+	struct json_object *o;
 	unsigned long long size;
 
 	if (call->n_args > 1) {
@@ -77,13 +93,11 @@ static struct json_object *resize(struct call *call, struct client *c, const cha
 					 call->args[1]);
 			}
 			json_object_put(o);
-			json_object_put(params);
 			return NULL;
 		}
 		json_object_put(o);
-		json_object_object_add(params, "size_bytes", json_object_new_int64((int64_t)size));
 	}
-	o = client_call(c, "vbd.resize", params, e);
+	o = ask(c, id, call->n_args > 1 ? &size : NULL, seconds, e);
 	if (o && json_object_get_boolean(get_member(o, "begun")) &&
 	    !wait_done(c, id, get_number(o, "size_bytes"), seconds, e)) {
 		json_object_put(o);
