@@ -463,6 +463,10 @@ void xsp_netq_visit(struct xsp_queue *queue)
 		queue->idle_wakes = 0;
 	}
 	more = !q->throttled && xsp_ring_back_pending(&q->tx);
+	if (q->tx_deaf && !q->throttled && !more) {
+		q->tx_deaf = false;
+		more = xsp_ring_back_sleep(&q->tx); /* arming won't: its port may be unmasked already */
+	}
 	if (q->rx_wanted)
 		more |= xsp_ring_back_sleep_for(&q->rx, q->rx_wanted) >= (int)q->rx_wanted;
 	else if (q->arrivals)

@@ -59,6 +59,7 @@ struct xsp_netq {
 	uint32_t rx_wanted;   /* slots that the next packet waits for; 0: none waits */
 	uint64_t rx_since_ns; /* it waits since then */
 	bool throttled;       /* tx waits for its rate */
+	bool tx_deaf;         /* the port was unmasked while it did, without asking for tx events */
 	uint8_t *held;        /* room for the packet that waits */
 	uint32_t held_len;    /* 0: none */
 	struct xsp_vnet held_vnet;

@@ -255,6 +255,7 @@ static int sleep_(struct xsp_queue *queue)
 	struct xsp_netq *q = xsp_netq_of(queue);
 	int n = q->throttled ? 0 : xsp_ring_back_sleep(&q->tx);
 
+	q->tx_deaf = q->throttled;
 	if (n || !q->rx_wanted)
 		return n;
 	n = xsp_ring_back_sleep_for(&q->rx, q->rx_wanted);

@@ -47,12 +47,15 @@ void xsp_rate_set(struct xsp_rate *r, uint64_t bytes, uint64_t usecs)
 /* One of the threads that see a period end begins the next. */
 static void refill(struct xsp_rate *r, uint64_t bytes, uint64_t period_ns, uint64_t now_ns)
 {
-	uint64_t from = get(&r->from_ns);
+	uint64_t from = get(&r->from_ns), late = now_ns - from;
 	int64_t credit, burst = bytes > MIN_BURST ? (int64_t)bytes : MIN_BURST;
 
-	if (now_ns - from < period_ns ||
-	    !__atomic_compare_exchange_n(&r->from_ns, &from, now_ns, false, __ATOMIC_RELAXED,
-					 __ATOMIC_RELAXED))
+	if (late < period_ns)
+		return;
+	/* A timer that came a little late costs nothing; an idle time is not made up for. */
+	if (!__atomic_compare_exchange_n(&r->from_ns, &from,
+					 late < 2 * period_ns ? from + period_ns : now_ns, false,
+					 __ATOMIC_RELAXED, __ATOMIC_RELAXED))
 		return;
 	credit = get(&r->credit);
 	while (!__atomic_compare_exchange_n(

@@ -36,6 +36,12 @@ x stat | grep -q '^vif/1/0' || fail "stat"
 dom 0 xenstore-write /local/domain/0/backend/vif/1/0/rate 5000,1000
 wait_for 5 eval 'x show vif/1/0 | grep -q "5000 bytes in 1000 us"' || fail "a changed rate is not taken"
 
+x throttle vif/1/0 bytes=2MB/s@10ms | grep -q "vif/1/0: 20000 bytes in 10000 us" || fail "throttle"
+wait_for 5 eval 'x show vif/1/0 | grep -q "20000 bytes in 10000 us"' || fail "throttle is not in force"
+x throttle vif/1/0 bytes=none | grep -q "no limit" || fail "throttle none"
+wait_for 5 eval 'x --json show vif/1/0 | grep -q "\"rate_bytes\":0,"' || fail "the limit stays"
+exits 2 x throttle vif/1/0 iops=5/s 2>/dev/null
+
 # the daemon goes and comes: the TAP stays
 daemon_stop || fail "SIGTERM"
 has_tap vif1.0 || fail "the TAP went with the daemon"

@@ -292,7 +292,7 @@ const struct command commands[] = {
 	{
 		.name = "throttle",
 		.args = "DEVICE|guest/DOMAIN [iops=N/s@T] [bytes=N/s@T] [weight=W]",
-		.summary = "limits and weight of a disk, limits of a guest",
+		.summary = "limits and weight of a disk, limits of a guest, a network interface's rate",
 		.about = "So many requests, so many bytes a second; T: as many at once as come in that time\n"
 			 "(50ms). N may end in k, M, G (1000), Ki, Mi, Gi (1024) and B. What is set for a "
 			 "guest\n"
@@ -311,6 +311,7 @@ const struct command commands[] = {
 			    "throttle guest/web iops=5000/s            its disks together\n"
 			    "throttle vbd/1/51712 weight=300           three times the others' share\n"
 			    "throttle vbd/1/51712                      what is set?\n"
+			    "throttle vif/1/0 bytes=10MB/s             what the guest may send; xl's `rate`\n"
 			    "throttle guest/web iops=none\n",
 		.min_args = 1,
 		.max_args = 4,

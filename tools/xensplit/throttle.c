@@ -20,6 +20,7 @@ static const char *const names[KEYS] = {"iops", "bytes", "weight"};
 struct subject {
 	char id[64], dir[STORE_PATH];
 	bool is_guest;
+	bool is_vif; /* it has xl's own node, `rate`, and no other limit */
 	const char *value[KEYS]; /* NULL: as it is; "none": no node */
 };
 
@@ -39,6 +40,7 @@ static int parse_subject(struct call *call, struct store *s, struct subject *t)
 		if (!rc) {
 			snprintf(t->id, sizeof(t->id), "%s", d.id);
 			snprintf(t->dir, sizeof(t->dir), "%s", d.back);
+			t->is_vif = !strncmp(d.id, "vif/", 4);
 		}
 		return rc;
 	}
@@ -72,6 +74,8 @@ static int parse_setting(const struct call *call, struct subject *t, const char 
 
 		if (strlen(names[i]) != len || strncmp(names[i], arg, len))
 			continue;
+		if (i != BYTES && t->is_vif)
+			return usage_error(call, "a network interface has a limit of bytes= only");
 		if (i == WEIGHT && t->is_guest)
 			return usage_error(call, "a guest has no weight, its disks do");
 		if (i == WEIGHT && check_weight(call, value))
@@ -85,12 +89,47 @@ static int parse_setting(const struct call *call, struct subject *t, const char 
 	return usage_error(call, "'%s' is none of iops=, bytes=, weight=", arg);
 }
 
+/* As libxl writes it: bytes of an interval, and the interval in microseconds. */
+static int write_rate(struct xsp_store *s, xs_transaction_t x, const struct subject *t)
+{
+	char path[2 * STORE_PATH];
+	struct xsp_pace pace;
+
+	snprintf(path, sizeof(path), "%s/rate", t->dir);
+	if (xsp_pace_parse(t->value[BYTES], &pace) || !pace.per_second)
+		return xsp_store_write(s, x, path, "%s", ""); /* no node would be no change to see */
+	return xsp_store_write(s, x, path, "%llu,%llu", (unsigned long long)pace.burst,
+			       (unsigned long long)((double)pace.burst * 1e6 / (double)pace.per_second));
+}
+
+static int show_rate(const struct call *call, struct store *s, const struct subject *t)
+{
+	char *rate = store_read(s, XBT_NULL, t->dir, "rate"), *comma = rate ? strchr(rate, ',') : NULL;
+	struct json_object *o = json_object_new_object();
+
+	json_object_object_add(o, "subject", json_text(t->id));
+	json_object_object_add(o, "rate", comma ? json_text(rate) : NULL);
+	if (comma)
+		*comma++ = '\0';
+	if (!call->json && comma)
+		printf("%s: %s bytes in %s us\n", t->id, rate, comma);
+	else if (!call->json)
+		printf("%s: no limit\n", t->id);
+	free(rate);
+	if (call->json)
+		return print_json(o);
+	json_object_put(o);
+	return EXIT_OK;
+}
+
 /* One transaction: who reads limits sees all of them or none. */
 static int write_nodes(struct xsp_store *s, xs_transaction_t x, void *arg)
 {
 	const struct subject *t = arg;
 	int rc = 0;
 
+	if (t->is_vif)
+		return write_rate(s, x, t);
 	for (int i = 0; !rc && i < KEYS; i++) {
 		char path[2 * STORE_PATH];
 
@@ -147,7 +186,7 @@ int cmd_throttle(struct call *call)
 				  t.id, strerror(-err));
 	}
 	if (!rc)
-		rc = show(call, &s, &t);
+		rc = t.is_vif ? show_rate(call, &s, &t) : show(call, &s, &t);
 	store_close(&s);
 	return rc;
 }
