@@ -11,6 +11,7 @@
 
 #define RETRY_NS    100000000ull  /* what a former daemon still holds: an image's lock, a port */
 #define GIVE_UP_NS  5000000000ull /* below libxl's 10 s */
+#define SLOW_NS     9000000000ull /* when people are told that an open takes its time: likewise */
 #define MAX_STEPS   8             /* the state machine needs at most four */
 
 static void show(struct xsp_device *dev)
@@ -338,8 +339,23 @@ static void open_backing(struct xsp_device *dev)
 	dev->open_why[0] = '\0';
 	dev->open_err = dev->class->open(dev);
 	dev->open = !dev->open_err;
+	if (dev->open_err != -EINPROGRESS)
+		dev->opening_ns = 0;
 	if (dev->open_err && dev->open_err != -EAGAIN && dev->open_err != -EINPROGRESS)
 		xsp_device_report(dev, dev->open_why);
+}
+
+/* It is being opened: before the toolstack loses its patience, say what it waits for. */
+static void still_opening(struct xsp_device *dev)
+{
+	uint64_t now = xsp_now_ns();
+
+	if (!dev->opening_ns)
+		dev->opening_ns = now;
+	if (now < dev->opening_ns + SLOW_NS)
+		dev->retry_at_ns = dev->opening_ns + SLOW_NS;
+	else if (!dev->snap.why[0])
+		xsp_device_report(dev, "what stands behind it is still being opened; waiting on");
 }
 
 /*
@@ -363,14 +379,30 @@ static bool have_backing(struct xsp_device *dev)
 	if (dev->open_err == -EAGAIN && xsp_now_ns() < dev->retry_at_ns)
 		return false;
 	open_backing(dev);
-	if (dev->open_err == -EINPROGRESS)
+	if (dev->open_err == -EINPROGRESS) {
+		still_opening(dev);
 		return false;
+	}
 	if (dev->open_err == -EAGAIN) {
 		if (retry(dev))
 			return false;
 		dev->open_err = -EBUSY;
 		xsp_device_report(dev, dev->open_why);
 	}
+	return true;
+}
+
+/* A former daemon took with it what the guest needs: going on would be worse than standing still. */
+static bool lost(struct xsp_device *dev)
+{
+	const char *why = dev->class->lost ? dev->class->lost(dev) : NULL;
+	char text[XSP_INSPECT_TEXT];
+
+	if (!why)
+		return false;
+	snprintf(text, sizeof(text), "not taken over: %s", why);
+	dev->left_alone = true;
+	xsp_device_report(dev, text);
 	return true;
 }
 
@@ -387,7 +419,7 @@ static bool act(struct xsp_device *dev, const struct xsp_xenbus_verdict *verdict
 		start(dev, XSP_ADOPT_NEW);
 		return false;
 	case XSP_XB_ADOPT:
-		if (!dev->left_alone)
+		if (!dev->left_alone && !lost(dev))
 			start(dev, XSP_ADOPT);
 		return false;
 	case XSP_XB_DISCONNECT:

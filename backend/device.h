@@ -70,6 +70,8 @@ struct xsp_device_class {
 	 * are gone. NULL: it has none.
 	 */
 	void (*rewatch)(struct xsp_device *dev);
+	/* lost: why it can't be taken over from a former daemon, as a sentence; NULL: it can. NULL: always */
+	const char *(*lost)(struct xsp_device *dev);
 	/* fini: free what the class has beside the device. */
 	void (*fini)(struct xsp_device *dev);
 };
@@ -102,6 +104,7 @@ struct xsp_device {
 	enum xsp_xenbus_state after_stop; /* state to write when the queues have stopped */
 	uint64_t retry_at_ns;             /* step again then; 0: no */
 	uint64_t give_up_ns;              /* for what is retried */
+	uint64_t opening_ns;              /* open takes its time since then; 0: it does not */
 
 	/* xsp_device_pause */
 	void (*pause_then)(struct xsp_device *dev);

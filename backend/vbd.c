@@ -109,6 +109,7 @@ static int open_target(struct xsp_vbd *v, char *why, size_t why_len)
 	err = o->err;
 	snprintf(why, why_len, "%s", o->why);
 	v->target = o->target;
+	v->served = false;
 	o->target = NULL;
 	xsp_opener_free(o);
 	v->opening = NULL;
@@ -316,6 +317,7 @@ static void vbd_connected(struct xsp_device *dev, char *text, size_t len)
 	const struct xsp_blkq *q = xsp_blkq_of(dev->queue[0]);
 
 	xsp_vbd_limits_apply(v);
+	v->served = true;
 	v->snap.ring_order = q->c.order;
 	memcpy(v->snap.ring_ref, q->c.ring_ref, sizeof(v->snap.ring_ref));
 	v->snap.evtchn = q->base.port[0].guest;
@@ -325,6 +327,14 @@ static void vbd_connected(struct xsp_device *dev, char *text, size_t len)
 		 (unsigned long long)(v->target->size_bytes >> 20), v->readonly ? ", read-only" : "",
 		 dev->n_queues, dev->n_queues > 1 ? "s" : "", xsp_blk_ring_slots(q->c.order),
 		 q->base.port[0].guest);
+}
+
+static const char *vbd_lost(struct xsp_device *dev)
+{
+	const struct xsp_vbd *v = xsp_vbd_of(dev);
+
+	return v->target->forgets && !v->served ?
+		       "what its disk held was in the former daemon's memory; detach and attach it" : NULL;
 }
 
 static void vbd_fini(struct xsp_device *dev)
@@ -352,5 +362,6 @@ const struct xsp_device_class xsp_vbd_class = {
 	.tend = xsp_vbd_tend,
 	.look = vbd_look,
 	.rewatch = vbd_rewatch,
+	.lost = vbd_lost,
 	.fini = vbd_fini,
 };

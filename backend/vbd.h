@@ -17,6 +17,7 @@ struct xsp_vbd {
 	struct xsp_device dev; /* first */
 	char *spec;                 /* params as opened */
 	struct xsp_target *target;  /* NULL: not open */
+	bool served;                /* and it was ours before, not a former daemon's */
 	struct xsp_opening *opening; /* it is being opened, on another thread */
 	bool readonly;
 	bool discard_enable;        /* the toolstack's key */

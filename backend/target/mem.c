@@ -54,6 +54,7 @@ static int mem_open(const char *opts, const char *rest, const struct xsp_target_
 		.sector_size = 512,
 		.physical_size = PAGE,
 		.readonly = wish->readonly,
+		.forgets = true,
 		.can_flush = true,
 		.can_discard = !wish->readonly,
 		.discard_granularity = PAGE,

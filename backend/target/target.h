@@ -110,6 +110,7 @@ struct xsp_target {
 	uint32_t physical_size;  /* a hint for the guest */
 	bool readonly;
 	bool logged;             /* log.c is in the chain, for which a request has room once */
+	bool forgets;            /* what it holds is gone with the daemon */
 	bool can_flush;          /* FLUSH means something */
 	bool can_discard;        /* DISCARD gives space back; the range then reads anything or zeros */
 	uint32_t discard_granularity; /* bytes */

@@ -25,6 +25,19 @@ vbd read xvda 64M 96M 2>/dev/null | cmp -n 100663296 - /dev/zero && ok "and zero
 vbd discard xvda 512 1024 && vbd verify xvda --size 1M --time 0.2 --quiet || wrong "after an odd discard"
 detach 1 || wrong "detach"
 
+# --- mem and another daemon -----------------------------------------------------------------------
+attach_wait 1 mem:64M
+guest_start 1 "$B/bin/xsp-evil" 51712 hold >"$T/hold.log"
+holder=$started
+await 5 grep -q holding "$T/hold.log" || wrong "it does not connect"
+daemon_stop
+daemon_start
+says() { xenstore-read /local/domain/0/backend/vbd/1/51712/xensplit-error 2>/dev/null | grep -q "$1"; }
+check "a guest does not go on with an empty disk under another daemon" await 5 says "in the former daemon's memory"
+kill -9 $holder
+wait $holder 2>/dev/null
+forget 1
+
 # --- log ------------------------------------------------------------------------------------------
 attach_wait 1 "log,file=$T/io.log:error,op=write,every=2:mem:64M"
 vbd read xvda 4096 8192 >/dev/null || wrong "read"

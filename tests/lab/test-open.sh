@@ -46,6 +46,16 @@ says() { be 1 xensplit-error | grep -q "$1"; }
 check "the toolstack hears in time that the server says nothing" await 9 says 'took the connection and says nothing'
 forget 1
 
+# What is opened inside a library that never gives up is told of as well: here, a file of a hung disk.
+mkfifo "$T/pipe"
+begin=$SECONDS
+attach 1 "log,file=$T/pipe:null:64M"
+check "the toolstack hears in time that a target is still being opened" await 12 says 'still being opened'
+cat "$T/pipe" >/dev/null &
+check "and when it is open, it is offered" await 3 be_is 1 2
+check "and the complaint is gone" [ -z "$(be 1 xensplit-error)" ]
+forget 1
+
 # SIGTERM does not wait for it either.
 attach 1 "nbd:unix:$T/mute.sock"
 sleep 0.3
