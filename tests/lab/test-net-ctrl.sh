@@ -23,11 +23,13 @@ counter() { # DOMID NAME of the daemon's
 }
 load() { # OPTION...: TCP and pings from guest 1 to guest 2
 	dom 1 sh -c 'for s in 56 1472 9000 60000; do ping -q -n -c 2 -i 0.05 -w 10 -s $s 10.0.0.2 >/dev/null || exit 1; done' || fail "pings"
-	dom 2 iperf3 -s -1 --forceflush >"$T/server" 2>&1 &
+	: >"$T/server"
+	xensplit lab run --dir "$lab" 2 -- iperf3 -s --forceflush >"$T/server" 2>&1 &
 	local server=$!
 	wait_for 5 grep -q listening "$T/server" || fail "iperf3's server"
 	dom 1 iperf3 -c 10.0.0.2 -t 1 -J "$@" >"$T/iperf" || fail "iperf3: $(tail -n 5 "$T/iperf")"
-	wait $server
+	kill $server
+	wait $server 2>/dev/null
 }
 calls_of() { # what load costs: grant calls of the daemon, for both guests, and packets
 	local before=$(($(counter 1 gnt_calls) + $(counter 2 gnt_calls))) packets
