@@ -31,3 +31,4 @@ xensplitd.src += backend/port/switch.c backend/port/inbox.c
 xensplitd.src += backend/net/capture.c
 xensplitd.src += backend/blk/share.c backend/blk/bucket.c backend/vbd_limits.c
 xensplitd.src += backend/resize.c
+xensplitd.src += backend/port/packet.c

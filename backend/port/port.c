@@ -12,6 +12,7 @@ static const struct xsp_netport_ops *const ports[] = {
 	&xsp_netport_null,
 	&xsp_netport_switch,
 	&xsp_netport_pair,
+	&xsp_netport_packet,
 };
 #define N_PORTS (sizeof(ports) / sizeof(ports[0]))
 

@@ -85,5 +85,24 @@ for d in 1 2; do
 done
 pings 1 10.1.0.2 || fail "pings on the cable"
 for d in 1 2; do dom $d xensplit-vif down 1; done
+
+# an interface of the host's as it is: the other end of a cable to a network of its own
+dom 0 sh -c 'ip link add host0 type veth peer name host1 && ip addr add 10.2.0.9/24 dev host1 &&
+	ip link set host0 up && ip link set host1 up' || fail "a veth"
+vif_attach 3 2 00:16:3e:00:02:03 port=packet:host0
+dom 3 xensplit-vif up 2 && dom 3 ip addr add 10.2.0.3/24 dev xn2 || fail "up on the veth"
+pings 3 10.2.0.9 || fail "pings over AF_PACKET"
+dom 0 iperf3 -s -1 --forceflush >"$T/server" 2>&1 &
+server=$!
+wait_for 5 grep -q listening "$T/server" || fail "iperf3's server"
+for reverse in "" -R; do
+	[ -z "$reverse" ] || { dom 0 iperf3 -s -1 --forceflush >"$T/server" 2>&1 & server=$!; sleep 0.3; wait_for 5 grep -q listening "$T/server"; }
+	dom 3 iperf3 -c 10.2.0.9 -t 1 $reverse >"$T/iperf" 2>&1 || fail "iperf3 over AF_PACKET: $(tail -n 5 "$T/iperf")"
+	wait $server
+	grep receiver "$T/iperf"
+done
+dom 3 xensplit-vif stats 2 --json >"$T/stats"
+[ "$(field "$T/stats" 'd["queues"][0]["rx_gso"] > 10 and d["queues"][0]["tx_gso"] > 10')" = True ] || fail "cut: $(cat "$T/stats")"
+dom 3 xensplit-vif down 2
 grep -E ' (warn|error) ' "$T/daemon.log"
 true
