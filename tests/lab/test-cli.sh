@@ -141,10 +141,10 @@ assert any(l['id'] == '$2' and l['requests_per_second'] > 0 and l['p99_ns'] >= l
 	cat "$T/out"
 	failed=1
 }
-top_shows disk vbd/1/51728
+top_shows device vbd/1/51728
 top_shows guest dom/1
 top_shows queue vbd/1/51728:0
-t 2 'disk, guest or queue' top --by disks
+t 2 'device, guest or queue' top --by disks
 t 2 'requests, bytes' top --sort size
 t 2 '0.1 to 60' top -d 0.01
 t 0 'queue 0 of 1' ring --queue all 1:xvdb

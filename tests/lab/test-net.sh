@@ -58,6 +58,19 @@ echo "== pings of all sizes, both ways"
 pings 1 10.0.0.2 || fail "pings"
 pings 2 10.0.0.1 || fail "pings back"
 
+echo "== top and metrics know NICs"
+dom 1 ping -q -n -i 0.02 -c 500 10.0.0.2 >"$T/pinging" 2>&1 &
+pinging=$!
+top_shows() { # VIEW ID
+	dom 0 xensplit --socket "$lab/xensplitd.sock" top --json --by "$1" -d 0.5 -n 1 >"$T/top" &&
+		[ "$(field "$T/top" "any(l['id'] == '$2' and l['requests_per_second'] > 0 and l['bytes_per_second'] > 0 for l in d['lines'])")" = True ]
+}
+wait_for 9 top_shows device vif/1/0 || fail "top: $(cat "$T/top")"
+wait_for 9 top_shows guest dom/2 || fail "top: $(cat "$T/top")"
+kill $pinging 2>/dev/null
+wait $pinging
+dom 0 xensplit --socket "$lab/xensplitd.sock" metrics | grep -qE '^xensplit_vif_tx_packets_total\{device="vif/1/0",domid="1",ifname="[^"]*"\} [1-9]' || fail "metrics"
+
 echo "== TCP both ways; large packets stay whole"
 bulk 1
 stats 1; stats 2

@@ -128,13 +128,13 @@ const struct command commands[] = {
 	{
 		.name = "top",
 		.summary = "what is busiest, on the whole screen",
-		.about = "One line for each disk, guest or queue, busiest first. Keys: d disks, g guests, u "
+		.about = "One line for each device, guest or queue, busiest first. Keys: d devices, g guests, u "
 			 "queues;\n"
 			 "sort by i requests, m bytes, l latency (p99), r ring, n name; + - longer or "
 			 "shorter\n"
 			 "intervals; q ends. With -b, or in a pipe: plain lines.\n"
 			 "\n"
-			 "  REQ/S MB/S   answered a second, of all kinds; 10^6 bytes a second\n"
+			 "  REQ/S MB/S   answered a second, or packets of a NIC; 10^6 bytes a second\n"
 			 "  P50 P99      latency from taking a request off the ring to its answer\n"
 			 "  RING         how much of the rings was in use when work was taken\n"
 			 "  FLY          requests taken and not answered now\n"
@@ -146,7 +146,7 @@ const struct command commands[] = {
 		.options = {{"batch", 'b', NULL, "plain lines, no screen"},
 			    {"delay", 'd', "SEC", "length of an interval (1)"},
 			    {"count", 'n', "N", "end after N intervals"},
-			    {"by", 0, "WHAT", "disk, guest or queue"},
+			    {"by", 0, "WHAT", "device, guest or queue"},
 			    {"sort", 0, "KEY", "requests, bytes, latency, ring or name"}},
 		.run = cmd_top,
 	},

@@ -35,7 +35,7 @@ static void read_hist(struct xsp_hist *h, struct json_object *latency, const cha
 	X(rd_sect)                                                                               \
 	X(wr_sect)                                                                               \
 	X(io_errors) X(bad_req) X(bad_gref) X(evtchn_calls) X(gnt_calls) X(gnt_refs) X(notifies) \
-		X(wakes) X(visits) X(occupied) X(copied)
+		X(wakes) X(visits) X(occupied) X(copied) X(packets) X(net_bytes)
 
 static void read_one(struct sampled *d, struct json_object *o)
 {
@@ -159,6 +159,47 @@ int round_read(struct round *r, struct json_object *result, enum sample_by by)
 	return rc;
 }
 
+static struct sampled *guest_line(struct round *r, uint32_t domid)
+{
+	for (int i = 0; i < r->n; i++)
+		if (r->dev[i].domid == domid)
+			return &r->dev[i];
+	return NULL;
+}
+
+static int add_network(struct round *r, struct json_object *o, enum sample_by by)
+{
+	struct json_object *c = get_member(o, "counters");
+	struct sampled d, *to;
+
+	memset(&d, 0, sizeof(d));
+	read_one(&d, o);
+	name_one(&d, o, by);
+	d.total.packets = get_number(c, "tx_packets") + get_number(c, "rx_packets");
+	d.total.net_bytes = get_number(c, "tx_bytes") + get_number(c, "rx_bytes");
+	to = by == BY_GUEST ? guest_line(r, d.domid) : NULL;
+	if (to) {
+		to->devices++;
+		sample_add(&to->total, &d.total);
+		return 0;
+	}
+	to = next_line(r);
+	if (to)
+		*to = d;
+	return to ? 0 : -1;
+}
+
+int round_add_networks(struct round *r, struct json_object *result, enum sample_by by)
+{
+	struct json_object *list = get_member(result, "vifs");
+	size_t n = list && by != BY_QUEUE ? json_object_array_length(list) : 0;
+	int rc = 0;
+
+	for (size_t i = 0; i < n && !rc; i++)
+		rc = add_network(r, json_object_array_get_idx(list, i), by);
+	return rc;
+}
+
 void round_free(struct round *r)
 {
 	free(r->dev);
@@ -213,7 +254,7 @@ double sample_suppressed(const struct sample *s)
 
 uint64_t sample_requests(const struct sample *s)
 {
-	return s->rd_req + s->wr_req + s->fl_req;
+	return s->rd_req + s->wr_req + s->fl_req + s->packets;
 }
 
 struct xsp_hist sample_latency(const struct sample *s)

@@ -12,6 +12,7 @@
 struct sample {
 	uint64_t rd_req, wr_req, fl_req, br_req, ds_req, indirect, ds_sect, rd_sect, wr_sect, io_errors, bad_req, bad_gref;
 	uint64_t evtchn_calls, gnt_calls, gnt_refs, notifies, wakes, visits, occupied, copied;
+	uint64_t packets, net_bytes; /* of a network device, both ways */
 	struct xsp_hist read, write, flush;
 };
 
@@ -41,6 +42,13 @@ struct round {
  * BY_QUEUE, and the worker, want an answer with queues.
  */
 int round_read(struct round *r, struct json_object *result, enum sample_by by);
+
+/**
+ * round_add_networks - the same from the result of vif.stat, behind the disks; 0 or -1
+ *
+ * Packets count as requests. BY_GUEST they go to the guest's line; BY_QUEUE there are none.
+ */
+int round_add_networks(struct round *r, struct json_object *result, enum sample_by by);
 void round_free(struct round *r);
 
 /**

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* xensplit top: the busiest disks, guests or queues; on the whole screen, or as plain lines. */
+/* xensplit top: the busiest devices, guests or queues; on the whole screen, or as plain lines. */
 #include <curses.h>
 #include <signal.h>
 #include <stdio.h>
@@ -18,7 +18,7 @@
 
 enum sort { SORT_REQUESTS, SORT_BYTES, SORT_LATENCY, SORT_RING, SORT_NAME };
 
-static const char *const by_names[] = {"disk", "guest", "queue"};
+static const char *const by_names[] = {"device", "guest", "queue"};
 static const char *const sort_names[] = {"requests", "bytes", "latency", "ring", "name"};
 static const char sort_keys[] = "imlrn";
 
@@ -99,6 +99,10 @@ static bool ask(struct top *t)
 	if (!o || round_read(&t->now, o, t->by))
 		snprintf(t->away, sizeof(t->away), "%s", o ? "out of memory" : e.text);
 	json_object_put(o);
+	o = t->away[0] ? NULL : client_call(&t->client, "vif.stat", NULL, &e);
+	if (o && round_add_networks(&t->now, o, t->by))
+		snprintf(t->away, sizeof(t->away), "out of memory");
+	json_object_put(o);
 	o = t->away[0] ? NULL : client_call(&t->client, "worker.list", NULL, &e);
 	read_workers(&t->cpu_now, o);
 	json_object_put(o);
@@ -162,7 +166,7 @@ static void make_rows(struct top *t)
 		r->s = round_since(&t->now, i, &t->last);
 		all = sample_latency(&r->s);
 		r->requests = (double)sample_requests(&r->s) / t->seconds;
-		r->bytes = (double)(r->s.rd_sect + r->s.wr_sect) * 512 / t->seconds;
+		r->bytes = (double)((r->s.rd_sect + r->s.wr_sect) * 512 + r->s.net_bytes) / t->seconds;
 		r->p50 = xsp_hist_quantile(&all, 0.5);
 		r->p99 = xsp_hist_quantile(&all, 0.99);
 		r->occupied = sample_occupied(&r->s, r->what->slots, r->what->rings);
@@ -339,7 +343,7 @@ static void draw(struct top *t)
 		mvaddnstr(3 + i, 0, text, COLS);
 		attroff(A_DIM);
 	}
-	mvaddnstr(LINES - 1, 0, "d disks  g guests  u queues   sort: i requests  m bytes  l latency  r ring  n name   + - interval   q quit",
+	mvaddnstr(LINES - 1, 0, "d devices  g guests  u queues   sort: i requests  m bytes  l latency  r ring  n name   + - interval   q quit",
 		  COLS);
 	refresh();
 }
@@ -436,7 +440,7 @@ int cmd_top(struct call *call)
 		return usage_error(call, n && count < 1 ? "--count is a number of intervals"
 							: "--delay: from 0.1 to 60 seconds");
 	if (b < 0 || k < 0)
-		return usage_error(call, b < 0 ? "--by: disk, guest or queue"
+		return usage_error(call, b < 0 ? "--by: device, guest or queue"
 					       : "--sort: requests, bytes, latency, ring or name");
 	t.by = (enum sample_by)b;
 	t.sort = (enum sort)k;
