@@ -111,6 +111,15 @@ void xsp_queue_set_waiting(struct xsp_queue *q, uint64_t until_ns)
 	xsp_worker_wake_at(q->worker, until_ns);
 }
 
+void xsp_queue_end_waiting(struct xsp_queue *q)
+{
+	if (!q->is_waiting)
+		return;
+	TAILQ_REMOVE(&q->worker->waiting, q, waiting_link);
+	q->is_waiting = false;
+	xsp_queue_set_ready(q);
+}
+
 static void leave_lists(struct xsp_queue *q)
 {
 	struct xsp_worker *w = q->worker;

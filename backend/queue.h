@@ -159,6 +159,9 @@ void xsp_queue_set_starved_first(struct xsp_queue *q);
  */
 void xsp_queue_set_waiting(struct xsp_queue *q, uint64_t until_ns);
 
+/** xsp_queue_end_waiting - what it waited for is no reason any more: visit it */
+void xsp_queue_end_waiting(struct xsp_queue *q);
+
 /** xsp_queue_break - the guest did what no good frontend does: `broke` is called, once */
 void xsp_queue_break(struct xsp_queue *q, const char *why);
 

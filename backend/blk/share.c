@@ -27,6 +27,7 @@ void xsp_share_replace(struct xsp_blkq *q, const struct xsp_shares *s)
 	xsp_shares_put(&q->shares);
 	q->shares = *s;
 	xsp_share_join(q);
+	xsp_queue_end_waiting(&q->base); /* for the old limits, perhaps very long */
 }
 
 /* --- limits -------------------------------------------------------------------------------------- */

@@ -99,6 +99,15 @@ daemon_start
 throttle 2:xvdb iops=none bytes=none
 loads_end
 
+echo "== a limit that is taken away is gone at once, whatever was owed"
+throttle 2:xvdb bytes=50/s
+load 2 xvdb
+wait_for 10 sh -c "[ \"\$(xensplit lab run --dir $lab 0 -- xenstore-read /local/domain/0/backend/vbd/2/51728/state)\" = 4 ]" || exit 1
+sleep 0.5 # one request of 4096 bytes a minute and a half
+throttle 2:xvdb bytes=none
+python3 -c 'import sys; sys.path.insert(0, sys.argv[2]); from rpc import *; moving(connect(sys.argv[1]), ["vbd/2/51728"])' "$sock" "$T" || fail "it still waits"
+loads_end
+
 echo "== nonsense"
 dom 0 xenstore-write /local/domain/0/backend/vbd/2/51728/xensplit-iops 'lots/s' /local/domain/0/backend/vbd/2/51728/xensplit-weight 0
 dom 2 xensplit-vbd verify xvdb --size 1M --time 0.2 --quiet || fail "verify"

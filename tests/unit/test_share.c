@@ -397,6 +397,15 @@ static void test_limits(void **state)
 	assert_in_range(guest[0].reqs, 5000, 5051);
 	assert_in_range(guest[1].reqs, 10 * 512, 10 * 512 + 65);
 	assert_true(guest[2].reqs > 1000000);
+	/* a limit that is taken away is gone at once */
+	pace.per_second = 1;
+	xsp_share_replace(&guest[0].q, &(struct xsp_shares){ .weight = 100,
+		.bytes = { xsp_bucket_new(&pace, w.now_ns) } });
+	run(100 * MS);
+	guest[0].reqs = 0;
+	xsp_share_replace(&guest[0].q, &(struct xsp_shares){ .weight = 100 });
+	run(100 * MS);
+	assert_true(guest[0].reqs > 1000);
 	for (int i = 0; i < 3; i++)
 		xsp_shares_put(&guest[i].q.shares);
 }
