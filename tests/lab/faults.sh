@@ -44,7 +44,7 @@ daemon_start() { # [NAME=VALUE...] [OPTION...]
 		e+=("$1")
 		shift
 	done
-	env "${e[@]}" "$B/bin/xensplitd" --socket "$sock" --log info "$@" >>"$daemon_log" 2>&1 &
+	env "${e[@]}" "$B/bin/xensplitd" --socket "$sock" --log info ${FAULTS_DAEMON:-} "$@" >>"$daemon_log" 2>&1 &
 	daemon=$!
 }
 alive() { kill -0 "$daemon" 2>/dev/null && [ "$(state_of "$daemon")" != Z ]; }
