@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -17,7 +18,7 @@ struct question {
 	int refs;
 	bool done;
 	int result;
-	char arg[];
+	_Alignas(max_align_t) char arg[]; /* any plain data */
 };
 
 static void put(struct question *q)
