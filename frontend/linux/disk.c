@@ -148,7 +148,13 @@ void xblk_disk_resize(struct xblk *d)
 {
 	struct xsp_blk_disk k;
 
-	if (!d->disk || xblk_keys_disk(d, &k) || k.sectors == get_capacity(d->disk))
+	if (!d->disk || xblk_keys_disk(d, &k))
+		return;
+	if (k.readonly != d->disk_keys.readonly) {
+		d->disk_keys.readonly = k.readonly;
+		set_disk_ro(d->disk, k.readonly);
+	}
+	if (k.sectors == get_capacity(d->disk))
 		return;
 	if (k.sector_size != d->disk_keys.sector_size) {
 		dev_err(&d->xb->dev, "the backend changes its sector size; not followed\n");

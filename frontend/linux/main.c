@@ -32,6 +32,9 @@ MODULE_PARM_DESC(poll_queues, "Further rings for polled I/O (io_uring IOPOLL, RW
 static unsigned int max_segments = 32;
 module_param(max_segments, uint, 0444);
 MODULE_PARM_DESC(max_segments, "Pages of a request, 11..256, if the backend offers as many (32)");
+static unsigned int pool_pages = 1056;
+module_param(pool_pages, uint, 0444);
+MODULE_PARM_DESC(pool_pages, "Granted pages of a ring at most (1056, which is what backends keep mapped)");
 static bool persistent = true;
 module_param(persistent, bool, 0444);
 MODULE_PARM_DESC(persistent, "Keep granted pages for a backend that keeps them mapped (Y)");
@@ -58,6 +61,11 @@ unsigned int xblk_want_polled(void)
 unsigned int xblk_want_segs(void)
 {
 	return clamp(max_segments, XSP_BLK_SEGS, XBLK_MAX_SEGS);
+}
+
+unsigned int xblk_want_pool(void)
+{
+	return max(pool_pages, xblk_want_segs() + 1);
 }
 
 bool xblk_want_persistent(void)

@@ -105,7 +105,7 @@ bool xblk_pool_take(struct xblk_pool *p, struct list_head *to, unsigned int n)
 	bool good = true;
 
 	spin_lock_irqsave(&p->lock, flags);
-	while (p->open && p->n_free < n) {
+	while (p->open && p->n_free < n && p->n_all < p->max) {
 		struct page *page = new_page(p, GFP_NOWAIT);
 
 		if (!page)

@@ -30,6 +30,12 @@ void xblk_queue_init(struct xblk *d, unsigned int index)
 	snprintf(u->irq_name, sizeof(u->irq_name), "vbd-%u-q%u", d->devid, index);
 }
 
+/* The memory of a guest that came back from a save may hold answers without their data. */
+static bool usable(const struct xblk_queue *u)
+{
+	return u->live && u->resumes == atomic_read(&xblk_resumes);
+}
+
 /* Takes what is in the ring. Lock held; the finished requests go to done. */
 static int take(struct xblk_queue *u, struct request **done, unsigned int *ret_n)
 {
@@ -37,9 +43,6 @@ static int take(struct xblk_queue *u, struct request **done, unsigned int *ret_n
 	int n;
 
 	*ret_n = 0;
-	/* the memory of a guest that came back from a save may hold answers without their data */
-	if (!u->live || u->resumes != atomic_read(&xblk_resumes))
-		return 0;
 	n = xsp_blkfront_reap(&u->q, c, BATCH);
 	for (int i = 0; i < n; i++) {
 		struct request *rq = (struct request *)(uintptr_t)c[i].cookie;
@@ -67,15 +70,16 @@ unsigned int xblk_queue_reap(struct xblk_queue *u)
 	int n;
 
 	do {
+		n_done = 0;
+		n = 0;
 		spin_lock_irqsave(&u->lock, flags);
-		n = take(u, done, &n_done);
-		if (!n && u->live && !u->poll_only)
-			n = xsp_blkfront_sleep(&u->q) > 0 ? 1 : u->q.broken ? -EPROTO : 0;
-		else
+		if (usable(u)) {
+			n = take(u, done, &n_done);
 			total += n > 0 ? n : 0;
-		if (u->live && u->q.broken) {
-			broken(u);
-			n = 0;
+			if (!n && !u->poll_only)
+				n = xsp_blkfront_sleep(&u->q);
+			if (u->q.broken)
+				broken(u);
 		}
 		spin_unlock_irqrestore(&u->lock, flags);
 		for (unsigned int i = 0; i < n_done; i++)
@@ -133,6 +137,7 @@ int xblk_queue_make(struct xblk_queue *u)
 	error = xsp_blkfront_init(&u->q, u->ring, d->order, (uint16_t)d->devid);
 	if (error)
 		goto ring;
+	u->pool.max = xblk_want_pool();
 	/* the largest request, and a page for its descriptors */
 	error = xblk_pool_open(&u->pool, d->xb->otherend_id, d->life, xblk_want_segs() + 1);
 	if (error)

@@ -394,7 +394,7 @@ static enum blk_eh_timer_return timeout(struct request *rq)
 	struct xblk_pdu *pdu = blk_mq_rq_to_pdu(rq);
 
 	pdu->queue->count.late += xblk_queue_reap(pdu->queue);
-	return blk_mq_request_completed(rq) ? BLK_EH_DONE : BLK_EH_RESET_TIMER;
+	return blk_mq_rq_state(rq) == MQ_RQ_IN_FLIGHT ? BLK_EH_RESET_TIMER : BLK_EH_DONE;
 }
 
 static void map_queues(struct blk_mq_tag_set *set)

@@ -53,6 +53,7 @@ struct xblk_pool {
 	spinlock_t lock;
 	struct list_head free;
 	unsigned int n_free, n_all;
+	unsigned int max; /* n_all stays below; requests wait then */
 	unsigned long life; /* pages of an earlier one are not used again */
 	domid_t domid;
 	bool open;
@@ -159,6 +160,7 @@ unsigned int xblk_want_order(void);
 unsigned int xblk_want_queues(void);
 unsigned int xblk_want_polled(void);
 unsigned int xblk_want_segs(void);
+unsigned int xblk_want_pool(void);
 bool xblk_want_persistent(void);
 bool xblk_trust(void);
 void xblk_get(struct xblk *d);
