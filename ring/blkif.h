@@ -29,6 +29,8 @@ enum xsp_blk_op {
 	XSP_BLK_INDIRECT = 6,
 };
 
+#define XSP_BLK_DISCARD_SECURE 1u /* a flag of DISCARD, in nr_segs */
+
 enum xsp_blk_status {
 	XSP_BLK_OKAY = 0,
 	XSP_BLK_ERROR = -1,

@@ -110,8 +110,8 @@ int xsp_blkfront_add_indirect(struct xsp_blkfront *q, uint8_t op, uint64_t secto
 	return 0;
 }
 
-int xsp_blkfront_add_discard(struct xsp_blkfront *q, uint64_t sector, uint64_t nr_sectors,
-			     uint64_t cookie)
+static int add_discard(struct xsp_blkfront *q, uint64_t sector, uint64_t nr_sectors, uint8_t flags,
+		       uint64_t cookie)
 {
 	int error = no_room(q);
 	struct xsp_blkfront_slot *s;
@@ -123,9 +123,22 @@ int xsp_blkfront_add_discard(struct xsp_blkfront *q, uint64_t sector, uint64_t n
 	if (error)
 		return error;
 	s = take_slot(q, XSP_BLK_DISCARD, sector, cookie);
+	s->req.nr_segs = flags;
 	s->req.discard.nr_sectors = nr_sectors;
 	xsp_blk_front_put(&q->ring, &s->req);
 	return 0;
+}
+
+int xsp_blkfront_add_discard(struct xsp_blkfront *q, uint64_t sector, uint64_t nr_sectors,
+			     uint64_t cookie)
+{
+	return add_discard(q, sector, nr_sectors, 0, cookie);
+}
+
+int xsp_blkfront_add_secure_discard(struct xsp_blkfront *q, uint64_t sector, uint64_t nr_sectors,
+				    uint64_t cookie)
+{
+	return add_discard(q, sector, nr_sectors, XSP_BLK_DISCARD_SECURE, cookie);
 }
 
 /* What an answer must name: an indirect request is answered with the operation inside it. */

@@ -83,6 +83,10 @@ int xsp_blkfront_add_indirect(struct xsp_blkfront *q, uint8_t op, uint64_t secto
 int xsp_blkfront_add_discard(struct xsp_blkfront *q, uint64_t sector, uint64_t nr_sectors,
 			     uint64_t cookie);
 
+/** xsp_blkfront_add_secure_discard - as above, and no copy may be left (discard-secure was offered) */
+int xsp_blkfront_add_secure_discard(struct xsp_blkfront *q, uint64_t sector, uint64_t nr_sectors,
+				    uint64_t cookie);
+
 /** xsp_blkfront_room - how many requests can be added now */
 static inline uint32_t xsp_blkfront_room(const struct xsp_blkfront *q)
 {

@@ -138,6 +138,7 @@ void xblk_disk_limits(struct xblk *d)
 	blk_queue_flag_set(QUEUE_FLAG_NONROT, q);
 	blk_queue_flag_clear(QUEUE_FLAG_ADD_RANDOM, q);
 	blk_queue_max_discard_sectors(q, k->discard ? UINT_MAX : 0);
+	blk_queue_max_secure_erase_sectors(q, k->discard && k->discard_secure ? UINT_MAX : 0);
 	q->limits.discard_granularity = k->discard ? k->discard_granularity : 0;
 	q->limits.discard_alignment = k->discard_alignment;
 	set_disk_ro(d->disk, k->readonly);

@@ -229,6 +229,12 @@ static int add(struct xblk_queue *u, struct request *rq, struct xblk_pdu *pdu)
 			return -EOPNOTSUPP;
 		return xsp_blkfront_add_discard(&u->q, blk_rq_pos(rq) >> u->d->shifts.number,
 						blk_rq_sectors(rq) >> u->d->shifts.number, cookie);
+	case REQ_OP_SECURE_ERASE:
+		if (!k->discard || !k->discard_secure)
+			return -EOPNOTSUPP;
+		return xsp_blkfront_add_secure_discard(&u->q, blk_rq_pos(rq) >> u->d->shifts.number,
+						       blk_rq_sectors(rq) >> u->d->shifts.number,
+						       cookie);
 	default:
 		return -EOPNOTSUPP;
 	}
@@ -351,6 +357,10 @@ static void no_such_operation(struct xblk *d, struct request *rq, struct xblk_pd
 	if (req_op(rq) == REQ_OP_DISCARD) {
 		dev_warn_once(disk_to_dev(rq->q->disk), "the backend can't discard after all\n");
 		blk_queue_max_discard_sectors(rq->q, 0);
+		blk_queue_max_secure_erase_sectors(rq->q, 0);
+	} else if (req_op(rq) == REQ_OP_SECURE_ERASE) {
+		dev_warn_once(disk_to_dev(rq->q->disk), "the backend can't erase after all\n");
+		blk_queue_max_secure_erase_sectors(rq->q, 0);
 	} else if (req_op(rq) == REQ_OP_FLUSH) {
 		/* it has nothing that could be flushed; an error would stop every file system */
 		dev_warn_once(disk_to_dev(rq->q->disk), "the backend can't flush after all\n");

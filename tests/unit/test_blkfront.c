@@ -154,6 +154,7 @@ static void blkfront_indirect(void **state)
 	assert_int_equal(xsp_blkfront_add_indirect(&r->q, XSP_BLK_READ, 0, gref, 0, 0), -EINVAL);
 	assert_int_equal(xsp_blkfront_add_indirect(&r->q, XSP_BLK_READ, 0, gref, 4097, 0), -EINVAL);
 	assert_int_equal(xsp_blkfront_add_discard(&r->q, 0, 0, 0), -EINVAL);
+	assert_int_equal(xsp_blkfront_add_secure_discard(&r->q, 0, 0, 0), -EINVAL);
 	assert_int_equal(xsp_blkfront_add_indirect(&r->q, XSP_BLK_WRITE, 8, gref, 513, 1), 0);
 	assert_int_equal(xsp_blkfront_add_discard(&r->q, 16, 1ull << 40, 2), 0);
 	assert_true(xsp_blkfront_push(&r->q));
@@ -168,6 +169,13 @@ static void blkfront_indirect(void **state)
 	answer(r, q.id, XSP_BLK_DISCARD, XSP_BLK_OKAY);
 	assert_int_equal(xsp_blkfront_reap(&r->q, r->done, MAX), 2);
 	assert_true(r->done[0].cookie == 1 && !r->done[0].status && r->done[1].cookie == 2);
+	assert_int_equal(xsp_blkfront_add_secure_discard(&r->q, 24, 8, 4), 0);
+	xsp_blkfront_push(&r->q);
+	q = take(r);
+	assert_true(q.op == XSP_BLK_DISCARD && q.nr_segs == XSP_BLK_DISCARD_SECURE && q.sector == 24);
+	assert_true(q.discard.nr_sectors == 8);
+	answer(r, q.id, XSP_BLK_DISCARD, XSP_BLK_OKAY);
+	assert_int_equal(xsp_blkfront_reap(&r->q, r->done, MAX), 1);
 	assert_int_equal(xsp_blkfront_add_indirect(&r->q, XSP_BLK_WRITE, 8, gref, 12, 3), 0);
 	xsp_blkfront_push(&r->q);
 	q = take(r);
