@@ -93,9 +93,14 @@ unsigned int xblk_queue_reap(struct xblk_queue *u)
 static irqreturn_t event(int irq, void *arg)
 {
 	struct xblk_queue *u = arg;
-	unsigned int n = xblk_queue_reap(u);
+	unsigned int n;
 
 	u->count.events++;
+	if (u->poll_only) { /* the first answer brings one: nobody asked for it */
+		xen_irq_lateeoi(irq, 0);
+		return IRQ_HANDLED;
+	}
+	n = xblk_queue_reap(u);
 	if (!n)
 		u->count.spurious++;
 	xen_irq_lateeoi(irq, n ? 0 : XEN_EOI_FLAG_SPURIOUS);

@@ -369,6 +369,18 @@ static void no_such_operation(struct xblk *d, struct request *rq, struct xblk_pd
 	}
 }
 
+/*
+ * A request to be polled for that an event found all the same: a backend that came back with fewer
+ * rings serves it on one with interrupts. Its bios must not go to a cache that only tasks may use.
+ */
+static void not_polled(struct request *rq)
+{
+	struct bio *bio;
+
+	__rq_for_each_bio(bio, rq)
+		bio_clear_polled(bio);
+}
+
 static void finish(struct request *rq)
 {
 	struct xblk_pdu *pdu = blk_mq_rq_to_pdu(rq);
@@ -379,6 +391,8 @@ static void finish(struct request *rq)
 	release(pdu);
 	if (unlikely(pdu->status == BLK_STS_NOTSUPP))
 		no_such_operation(u->d, rq, pdu);
+	if (unlikely((rq->cmd_flags & REQ_POLLED) && in_interrupt()))
+		not_polled(rq);
 	if (pdu->status != BLK_STS_OK)
 		u->count.errors++;
 	trace_xblk_done(u->d->devid, u->index, rq, blk_status_to_errno(pdu->status));
