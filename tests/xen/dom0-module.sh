@@ -72,9 +72,13 @@ step "without the module again"
 check "unbound and unloaded" in_guest 1 "$unload"
 check "no grant and no event channel is left ($start, $(counts 1))" [ "$start" = "$(counts 1)" ]
 step "a backend that isn't trusted; requests one by one; large rings"
-check "loaded: trusted=N persistent=N ring_order=4 max_segments=256" load 1 trusted=N persistent=N ring_order=4 max_segments=256
+trusted=/local/domain/$(guest_domid 1)/device/vbd/51712/trusted
+xenstore-write "$trusted" 0
+check "loaded: trusted=0 in the store, persistent=N ring_order=4 max_segments=256" load 1 persistent=N ring_order=4 max_segments=256
+check "it keeps its own pages granted and no others" says 51712 'trusted 0' && says 51712 'grants kept'
 check "fio verify" in_guest 1 "$(fio_verify xvda 8m --bsrange=4k-512k)"
 check "unloaded" in_guest 1 "$unload"
+xenstore-write "$trusted" 1
 check "loaded: persistent=N" load 1 persistent=N
 check "it grants each page" says 51712 'grants each request'
 check "fio verify" in_guest 1 "$(fio_verify xvda 8m)"

@@ -1,0 +1,165 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Runs in Dom0 (see test-module-life.sh).
+#   dom0-module-life.sh [RELOADS [SAVES [lies|polled|coming|saved|rooted]...]]   (default: all)
+set -u
+. /src/tests/xen/world.sh
+. /src/tests/xen/assert.sh
+reloads=${1:-8} saves=${2:-2}
+shift $(($# < 2 ? $# : 2))
+steps=${*:-lies polled coming saved rooted}
+lies='bad-id overflow' # a dose for CI
+[ "$reloads" -lt 50 ] || lies='bad-id twice wrong-op overflow'
+export GUEST_FILES="$B/guest/xensplit-blk.ko" GUEST_ARGS="xsp.without=xen-blkfront"
+dbg=/sys/kernel/debug/xensplit-blk
+drv=/sys/bus/xen/drivers/xensplit-blk
+
+counts() { # N: pages granted, event channels
+	echo "$(world-grants "$(guest_domid "$1")") $(/usr/lib/xen-4.17/bin/lsevtchn "$(guest_domid "$1")" | wc -l)"
+}
+quiet_kernel() { ! guest_log "$1" | grep -E 'WARNING|BUG|Oops|Call Trace|hung_task|blocked for more'; }
+appears() { in_guest "$1" "for i in \$(seq 40); do [ -b /dev/$2 ] && exit 0; sleep 0.25; done; dmesg | tail; exit 1"; }
+log_says() { in_guest 1 "dmesg | grep -q '$1' || { dmesg | tail -n 5; false; }"; }
+
+step "a guest with the module"
+truncate -s 64M /root/a.img /root/b.img
+GUEST_MEM=160 check "guest 1 boots" guest_start 1 || { closing; exit 1; }
+start=$(counts 1)
+in_guest 1 "mount -t debugfs debugfs /sys/kernel/debug"
+
+# --- a backend that lies: tests/lab/backend.c with nodes made by hand -------------------------------
+
+dom=$(guest_domid 1) devid=51776
+front=/local/domain/$dom/device/vbd/$devid back=/local/domain/0/backend/vbd/$dom/$devid
+nodes() {
+	xenstore-write "$back/frontend" "$front" "$back/frontend-id" "$dom" "$back/online" 1 "$back/state" 1
+	xenstore-chmod -r "$back" n0 "r$dom"
+	xenstore-write "$front/backend" "$back" "$front/backend-id" 0 "$front/virtual-device" $devid \
+		"$front/device-type" disk
+	xenstore-chmod -r "$front" "n$dom" r0
+	xenstore-write "$front/state" 1
+	xenstore-chmod "$front/state" "n$dom" r0
+}
+no_nodes() { xenstore-rm "$front"; xenstore-rm "$back"; in_guest 1 'for i in $(seq 40); do [ ! -e /dev/xvde ] && exit 0; sleep 0.25; done; exit 1'; }
+backend() { test-backend "$dom" $devid "$1" >/tmp/backend 2>&1 & backend=$!; }
+reads() { in_guest 1 "for i in \$(seq 40); do [ -b /dev/xvde ] && break; sleep 0.25; done
+	fio --name=r --filename=/dev/xvde --rw=randread --bs=4k --io_size=${1:-2m} --size=512k --direct=1 --ioengine=libaio --iodepth=8"; }
+
+lies() {
+	step "backends that lie"
+	check "the module is loaded" in_guest 1 "insmod /opt/xensplit-blk.ko"
+	for mode in $lies; do
+		nodes
+		backend $mode
+		reads >/tmp/reads 2>&1 &
+		reads=$!
+		check "$mode: the guest leaves it in order" wait $backend
+		backend honest
+		check "$mode: all reads are answered by the next backend" eval "wait $reads || { cat /tmp/reads; false; }"
+		check "$mode: the kernel's log names it" log_says "vbd-$devid: the backend sent"
+		in_guest 1 'dmesg -c >/dev/null'
+		no_nodes
+		kill $backend 2>/dev/null; wait $backend 2>/dev/null
+	done
+	nodes
+	backend odd-status
+	refuse "odd-status: an I/O error" reads
+	refuse "odd-status: no worse" in_guest 1 '[ ! -b /dev/xvde ]'
+	no_nodes
+	kill $backend 2>/dev/null; wait $backend 2>/dev/null
+	nodes
+	backend storm
+	check "storm: all reads are answered" reads
+	no_nodes
+	kill $backend 2>/dev/null; wait $backend 2>/dev/null
+	nodes
+	backend vanish
+	refuse "vanish: I/O errors" reads
+	check "vanish: the disk is gone" no_nodes
+	wait $backend 2>/dev/null
+	check "the module is unloaded" in_guest 1 "rmmod xensplit_blk"
+	check "no grant and no event channel is left ($start, $(counts 1))" [ "$start" = "$(counts 1)" ]
+}
+
+polled() {
+	step "two CPUs, two queues and a polled one"
+	export XENSPLITD_ARGS="--workers 3"
+	check "xensplitd starts" world_up
+	GUEST_VCPUS=2 check "guest 2 boots" guest_start 2 xvda=file:/root/b.img
+	check "the module is loaded" in_guest 2 "insmod /opt/xensplit-blk.ko poll_queues=1; mount -t debugfs debugfs /sys/kernel/debug"
+	check "its disk" appears 2 xvda
+	check "three rings" in_guest 2 "grep -q 'queues 3' $dbg/vbd-51712/device && grep -q 'polled 1' $dbg/vbd-51712/device"
+	polled='s/^queue=2.* events=\([0-9]*\) .* polled=\([0-9]*\) poll_found=\([0-9]*\).*/\1 \2 \3/p'
+	check "io_uring with IOPOLL: verified" in_guest 2 "fio --name=v --filename=/dev/xvda --rw=randrw --bs=4k --size=4m --direct=1 \
+		--ioengine=io_uring --hipri --iodepth=4 --verify=crc32c --verify_fatal=1 --randrepeat=0"
+	check "completions were found by polling, none by events" in_guest 2 "set -- \$(sed -n '$polled' $dbg/vbd-51712/counters)
+		echo \$*; [ \$1 -le 1 ] && [ \$3 -ge 1000 ]"
+	check "both CPUs, interrupts, verified" in_guest 2 "fio --name=v --filename=/dev/xvda --rw=randrw --bsrange=4k-64k --size=8m --direct=1 \
+		--ioengine=libaio --iodepth=8 --numjobs=2 --offset_increment=16m --verify=crc32c --verify_fatal=1 --randrepeat=0"
+	in_guest 2 "cat $dbg/vbd-51712/counters" | cut -c1-100 | sed 's/^/      | /'
+	check "guest 2's kernel is well" quiet_kernel 2
+	check "guest 2 stops in order" guest_stop 2
+	check "xensplitd stops" daemon_stop
+	unset XENSPLITD_ARGS
+}
+
+coming() {
+	step "loaded and unloaded $reloads times"
+	check "xensplitd starts" world_up
+	check "a disk is attached" guest_attach 1 xvda=file:/root/a.img
+	check "$reloads times" in_guest 1 "set -e; i=0; while [ \$i -lt $reloads ]; do insmod /opt/xensplit-blk.ko
+		for t in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do [ -b /dev/xvda ] && break; sleep 0.1; done
+		dd if=/dev/zero of=/dev/xvda bs=256k count=4 oflag=direct 2>/dev/null
+		echo vbd-51712 >$drv/unbind; rmmod xensplit_blk; i=\$((i + 1)); done"
+	check "no grant and no event channel is left ($start, $(counts 1))" [ "$start" = "$(counts 1)" ]
+	check "the disk is detached" guest_detach 1 xvda
+}
+
+saved() {
+	step "saved and restored $saves times under verified I/O"
+	check "xensplitd starts" world_up
+	check "a disk is attached" guest_attach 1 xvda=file:/root/a.img
+	check "loaded" in_guest 1 "insmod /opt/xensplit-blk.ko"
+	check "its disk" appears 1 xvda
+	in_guest 1 'rm -f /tmp/stop /tmp/result; (n=0; while [ ! -e /tmp/stop ]; do
+		fio --name=v --filename=/dev/xvda --rw=randrw --bsrange=4k-64k --size=6m --direct=1 --ioengine=libaio --iodepth=8 \
+			--verify=crc32c --verify_fatal=1 --randrepeat=0 >/tmp/fio.log 2>&1 || { cat /tmp/fio.log >/tmp/result; exit; }
+		n=$((n + 1)); done; echo $n rounds, no error >/tmp/result) >/dev/null 2>&1 &'
+	for ((i = 1; i <= saves; i++)); do
+		check "save $i" xl save guest1 /root/save
+		check "restore $i" xl restore /root/save
+		xl domid guest1 >"$XSP_WORLD/guest1/domid"
+		xenstore-read "/local/domain/$(guest_domid 1)/console/tty" >"$XSP_WORLD/guest1/tty"
+		sleep 1
+	done
+	check "verified through all of it" in_guest 1 'touch /tmp/stop; for i in $(seq 240); do [ -s /tmp/result ] && break; sleep 0.5; done
+		cat /tmp/result; grep -q "[1-9][0-9]* rounds, no error" /tmp/result'
+	sed 's/^/      | /' /tmp/check.out | tail -n 3
+	check "connected once and again after each restore" in_guest 1 "grep -x 'connections $((saves + 1))' $dbg/vbd-51712/device"
+	check "unloaded" in_guest 1 "echo vbd-51712 >$drv/unbind; rmmod xensplit_blk"
+	check "no grant and no event channel is left ($start, $(counts 1))" [ "$start" = "$(counts 1)" ]
+	check "the disk is detached" guest_detach 1 xvda
+}
+
+rooted() {
+	step "a guest whose root is on it"
+	check "xensplitd starts" world_up
+	mkdir -p /root/r && (cd /root/r && busybox cpio -idm </images/guest.cpio 2>/dev/null)
+	truncate -s 160M /root/root.img
+	check "a root file system" mke2fs -q -t ext4 -d /root/r /root/root.img
+	rm -rf /root/r
+	GUEST_FILES="$GUEST_FILES /src/tests/xen/root-init" GUEST_ARGS="rdinit=/opt/root-init xsp.without=xen-blkfront" \
+		check "guest 5 boots" guest_start 5 xvda=file:/root/root.img
+	check "its root is xvda, by this module" in_guest 5 "grep '^/dev/xvda / ext4' /proc/mounts && [ -e $drv/vbd-51712 ] && [ ! -e /sys/module/xen_blkfront ]"
+	check "it writes there" in_guest 5 'dd if=/dev/urandom of=/root/f bs=1M count=4 2>/dev/null; sha256sum </root/f >/root/sum; sync'
+	check "guest 5's kernel is well" quiet_kernel 5
+	check "guest 5 stops in order" guest_stop 5
+	check "what it wrote is in the image" sh -c 'e2fsck -fy /root/root.img; [ $? -le 1 ] && [ "$(debugfs -R "cat /root/f" /root/root.img 2>/dev/null | sha256sum)" = "$(debugfs -R "cat /root/sum" /root/root.img 2>/dev/null)" ]'
+}
+
+for s in $steps; do $s; done
+step "the end"
+check "guest 1's kernel is well" quiet_kernel 1
+[ $broken = 0 ] || { guest_log 1; tail -n 20 "$XSP_DAEMON_LOG"; }
+check "guest 1 stops in order" guest_stop 1
+closing
