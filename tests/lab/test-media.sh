@@ -51,6 +51,7 @@ wait $watcher
 
 echo "== by hand, both ways, with a write load that fills it to the end"
 attach 2 51712 "$T/b.img"
+wait_for 10 sh -c "[ \"\$(xensplit lab run --dir $lab 0 -- xenstore-read $(be 2 51712)/state)\" = 2 ]" || fail "b.img is not offered"
 xs() { xensplit lab run --dir "$lab" 0 -- xensplit --socket "$lab/xensplitd.sock" "$@"; }
 exits 0 xs resize vbd/2/51712 8M | grep "8388608 bytes, 1048576 before" || fail "resize while nobody uses it"
 dom 2 xensplit-vbd verify xvda --size 4M --time 3 --quiet --json >"$T/verify.json" &
