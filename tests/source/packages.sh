@@ -105,7 +105,7 @@ for f in files:
     if f.startswith("tests/xen/") and not f.endswith(".sh"):
         continue        # runs inside a guest, from an image of its own
     # Without Ceph, which `make test` installs, the test of rbd: says that it can't run.
-    late = f.startswith("tests/xen") or f in ("tests/lab/ceph.sh", "tests/lab/test-rbd.sh")
+    late = f.startswith(("tests/xen", "tools/bench/xen")) or f in ("tests/lab/ceph.sh", "tests/lab/test-rbd.sh")
     level = "xen" if late else "test" if f.startswith("tests/") else "run"
     text = open(f, errors="replace").read()
     own = set(re.findall(r"^\s*([A-Za-z_][A-Za-z0-9_]*)\s*\(\)", text, re.M))
