@@ -8,7 +8,7 @@ export TMPDIR=$T B=${B#"$TOP"/}
 cd "$TOP"
 [ -e "$B/lib/nbdkit-xensplit-plugin.so" ] || { echo "no nbdkit plugin in $B"; exit 77; }
 
-bad() { echo "FAIL $*"; tail -n 30 "$T/out"; exit 1; }
+bad() { echo "FAIL $*"; grep FAILED "$T/out"; tail -n 30 "$T/out"; exit 1; }
 clean() {
 	! pgrep -af -- "$T/xensplit-run" || bad "$1: processes were left"
 	! ls -d "$T"/xensplit-run.* 2>/dev/null || bad "$1: files were left"
@@ -16,7 +16,8 @@ clean() {
 
 tools/run/run.sh --seconds 6 >"$T/out" 2>&1 || bad "the run: exit $?"
 for line in "three guests" "a new xensplitd serves all three" "guest 1: .* every block right" \
-	"guest 2: .* every block right" "guest 3: ext4 .* e2fsck clean" "All verified" "make xen-shell"; do
+	"guest 2: .* every block right" "guest 3: ext4 .* e2fsck clean" "a network interface each" \
+	"fetched over HTTP from a neighbour" "Mb/s of TCP.* one connection across the restart" "All verified" "make xen-shell"; do
 	grep -q "$line" "$T/out" || bad "the run does not say '$line'"
 done
 [ "$(grep -c 'guest[123] .*evt/req' "$T/out")" -ge 9 ] || bad "no plain lines of statistics"

@@ -3,8 +3,9 @@
 # `make run`: the whole kit at work on this machine, in under a minute.
 #
 # Brings the lab up with Dom0 and three guests, each with a disk image of its own on one file
-# system. Two guests write, read back and compare under load; the third sends a real ext4 file
-# system through its PV disk and back over NBD. In the middle the daemon is stopped and started.
+# system and a network interface on one bridge. Two guests write, read back and compare under load;
+# the third sends a real ext4 file system through its PV disk and back over NBD; all three fetch a
+# file from each other over HTTP. In the middle the daemon is stopped and started.
 # Ends with what was verified; exit 0 only if all of it was. Leaves nothing behind.
 #
 #   B=build/release tools/run/run.sh [--keep] [--seconds N]
@@ -21,7 +22,7 @@ while [ $# -gt 0 ]; do
 	case $1 in
 	--keep) keep=1 ;;
 	--seconds) seconds=${2:-0}; shift ;;
-	-h | --help) sed -n '3,13s/^# \{0,1\}//p' "tools/run/run.sh"; exit 0 ;;
+	-h | --help) sed -n '3,14s/^# \{0,1\}//p' "tools/run/run.sh"; exit 0 ;;
 	*) echo "run.sh: unknown option '$1' (--keep, --seconds N)" >&2; exit 2 ;;
 	esac
 	shift
@@ -101,7 +102,7 @@ in_background() { # LOGFILE COMMAND...
 
 need() {
 	local c missing=
-	for c in xensplitd xensplit xensplit-vbd mke2fs e2fsck debugfs nbdkit nbdcopy sha256sum awk pgrep; do
+	for c in xensplitd xensplit xensplit-vbd xensplit-vif ip ping iperf3 python3 mke2fs e2fsck debugfs nbdkit nbdcopy sha256sum awk pgrep; do
 		command -v "$c" >/dev/null || missing="$missing $c"
 	done
 	[ -z "$missing" ] || fail "missing:$missing (tools/setup/install.sh run)"
@@ -141,6 +142,47 @@ check_ext4() {
 
 field() { grep -o "\"$2\":[0-9]*" "$1" | head -n 1 | cut -d: -f2; } # FILE NAME
 
+# A bridge in Dom0, an interface on it in each guest, in a network of the guest's own.
+lan_up() {
+	dom0 ip link add br0 type bridge mcast_snooping 0 2>"$D/lan.log" && dom0 ip link set br0 up || return 77
+	for g in 1 2 3; do
+		dom0 xensplit -q network-attach $g bridge=br0 >>"$D/lan.log" 2>&1 &&
+			xensplit lab run $g -- xensplit-vif up 0 >>"$D/lan.log" 2>&1 &&
+			xensplit lab run $g -- ip addr add 10.0.0.$g/24 dev xn0 >>"$D/lan.log" 2>&1 || return 1
+	done
+	for g in 1 2 3; do
+		for to in 1 2 3; do
+			[ $g = $to ] && continue
+			for s in 56 1472 9000 65507; do
+				xensplit lab run $g -- ping -q -n -c 2 -i 0.2 -W 10 -s $s 10.0.0.$to >"$D/ping.log" || return 1
+			done
+		done
+		in_background "$D/http$g.log" xensplit lab run $g -- \
+			python3 -m http.server --directory "$D/files/bin" --bind 10.0.0.$g 80
+	done
+	for g in 1 2 3; do
+		for _ in $(seq 200); do
+			xensplit lab run $g -- bash -c ": </dev/tcp/10.0.0.$g/80" 2>/dev/null && continue 2
+			sleep 0.05
+		done
+		echo "guest $g: its web server does not answer" >>"$D/lan.log"
+		return 1
+	done
+}
+
+# Guest G: its neighbour's file, again and again, until told to stop.
+fetch_rounds() { # G
+	local n=0 to=$(($1 % 3 + 1))
+	until [ -e "$D/enough" ] && [ $n -ge 1 ]; do
+		xensplit lab run "$1" -- python3 -c 'import shutil, sys, urllib.request as u
+shutil.copyfileobj(u.urlopen(sys.argv[1], timeout=30), open(sys.argv[2], "wb"))' \
+			http://10.0.0.$to/xensplitd "$D/fetched$1" || return 1
+		cmp "$D/files/bin/xensplitd" "$D/fetched$1" || return 1
+		n=$((n + 1))
+		echo $n >"$D/fetches$1"
+	done
+}
+
 # SIGTERM, wait for its end, start the next one; pause: how long until it served all again.
 restart_daemon() {
 	local t0 pid answer
@@ -176,18 +218,37 @@ make_ext4 || fail "mke2fs: $(tail -n 1 "$D/mke2fs.log")"
 files=$(wc -l <"$D/sums")
 good "three disks of $size_mib MiB attached; an ext4 image with $files real files made"
 
+lan_up
+case $? in
+0) lan=1; good "a network interface each, on one bridge: pings of 56 to 65507 bytes, all to all, none lost" ;;
+77) lan=; say "   -- no network: this machine has no bridge to give ($(tail -n 1 "$D/lan.log"))" ;;
+*) fail "the network: $(tail -n 1 "$D/lan.log")" ;;
+esac
+
 step "guests 1, 2: write, read back, compare; guest 3: ext4 through its disk and back"
+guests=()
 for g in 1 2; do
 	in_background "$D/guest$g.log" xensplit lab run $g -- \
 		xensplit-vbd verify xvda --size ${size_mib}M --time $seconds --seed $g --flush-every 512 --quiet --json
+	guests+=($!)
 done
-guest1=${jobs_running[0]} guest2=${jobs_running[1]}
 in_background "$D/nbdkit.log" xensplit lab run 3 -- \
 	nbdkit -f -U "$D/nbd3.sock" "$B/lib/nbdkit-xensplit-plugin.so" dev=xvda
 for _ in $(seq 100); do [ -S "$D/nbd3.sock" ] && break; sleep 0.05; done
 [ -S "$D/nbd3.sock" ] || fail "guest 3: nbdkit did not come up"
 in_background "$D/guest3.log" ext4_rounds
-guest3=${jobs_running[3]}
+guest3=$!
+fetchers=()
+if [ -n "$lan" ]; then
+	for g in 1 2 3; do
+		in_background "$D/fetch$g.log" fetch_rounds $g
+		fetchers+=($!)
+	done
+	in_background "$D/iperf-server.log" xensplit lab run 2 -- iperf3 -s -1
+	in_background "$D/iperf.log" xensplit lab run 1 -- \
+		sh -c 'sleep 0.5; exec iperf3 -c 10.0.0.2 -b 500M -t "$1" -J' sh $((seconds - 1))
+	iperf=$!
+fi
 
 dom0 xensplit stat --watch 1 --count $((seconds / 2)) || fail "no statistics"
 step "the daemon is stopped and started under the guests' load"
@@ -197,9 +258,14 @@ dom0 xensplit stat --watch 1 --count $((seconds / 2)) || fail "no statistics"
 touch "$D/enough"
 
 step "checking"
-wait "$guest1" || fail "guest 1: $(tail -n 1 "$D/guest1.log")"
-wait "$guest2" || fail "guest 2: $(tail -n 1 "$D/guest2.log")"
+for g in 1 2; do
+	wait "${guests[g - 1]}" || fail "guest $g: $(tail -n 1 "$D/guest$g.log")"
+done
 wait "$guest3" || fail "guest 3: $(tail -n 1 "$D/guest3.log")"
+for g in ${lan:+1 2 3}; do
+	wait "${fetchers[g - 1]}" || fail "guest $g, over HTTP: $(tail -n 1 "$D/fetch$g.log")"
+done
+[ -z "$lan" ] || wait "$iperf" || fail "iperf3: $(tail -n 3 "$D/iperf.log")"
 for g in 1 2 3; do
 	dom0 xensplit --json show $g:xvda >"$D/show$g" || fail "guest $g: no disk at the end"
 	[ "$(field "$D/show$g" adopted)" -ge 1 ] 2>/dev/null || fail "guest $g: its ring was not taken over"
@@ -211,6 +277,12 @@ for g in 1 2; do
 	good "guest $g: $(field "$D/guest$g.log" verified_bytes | awk '{ printf "%.0f", $1 / 1048576 }') MiB read back, every block right"
 done
 good "guest 3: ext4 $(cat "$D/rounds") times through the disk and back: e2fsck clean, $files files with their sha256"
+if [ -n "$lan" ]; then
+	good "guests 1, 2, 3: $(cat "$D"/fetches?| paste -sd, | sed 's/,/, /g') files of $(du -h --apparent-size "$D/files/bin/xensplitd" | cut -f1) fetched over HTTP from a neighbour, each as it was sent"
+	good "guest 1 to guest 2: $(python3 -c 'import json, sys
+d = json.load(open(sys.argv[1]))["end"]
+print("%.0f Mb/s of TCP, held at 500, %d retransmitted" % (d["sum_received"]["bits_per_second"] / 1e6, d["sum_sent"]["retransmits"]))' "$D/iperf.log"), one connection across the restart"
+fi
 good "no error in any guest across the restart; all three rings were taken over"
 if [ -n "$keep" ]; then
 	trap - EXIT
