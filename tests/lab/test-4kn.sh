@@ -41,4 +41,23 @@ if loop=$(losetup -b 4096 -f --show "$T/b.img" 2>/dev/null); then
 else
 	loop= && echo "no loop device here: left out"
 fi
+echo "== discard: offered if the target can, unless discard-enable is 0; in the device's units"
+offers() { # SPEC DISCARD-ENABLE|- FEATURE [GRANULARITY]
+	local be=/local/domain/0/backend/vbd/1/51728
+	attach 1 51728 "$1"
+	[ "$2" = - ] || dom 0 xenstore-write $be/discard-enable "$2" $be/state 1
+	exits 0 dom 1 xensplit-vbd info xvdb >"$T/out"
+	[ "$(dom 0 xenstore-read $be/feature-discard)" = "$3" ] || fail "$1, discard-enable $2: not $3"
+	[ $# = 3 ] || [ "$(dom 0 xenstore-read $be/discard-granularity)" = "$4" ] ||
+		fail "$1: granularity $(dom 0 xenstore-read $be/discard-granularity), not $4"
+	[ "$3" = 0 ] || [ "$(dom 0 xenstore-read $be/discard-secure)" = 0 ] || fail "secure discard"
+}
+offers "file:$T/a.img" - 1
+offers "file:$T/a.img" 1 1
+offers "file:$T/a.img" 0 0
+offers "512e:sectors,size=4096:file:$T/a.img" - 1 4096
+if [ -n "$loop" ]; then
+	granularity=$(cat "/sys/block/${loop#/dev/}/queue/discard_granularity")
+	if [ "$granularity" = 0 ]; then offers "file:$loop" - 0; else offers "file:$loop" - 1; fi
+fi
 daemon_stop || fail "the daemon ended with $?"
