@@ -85,6 +85,7 @@ struct xsp_nic {
 	struct xsp_nic_port ctrl_port;
 	bool have_ctrl, have_hash;
 	uint32_t static_pages;
+	uint64_t ctrl_at_ms; /* when all this was asked for last */
 };
 
 #define for_each_nic_queue(u, nic)                                          \
@@ -126,5 +127,6 @@ static inline uint8_t *xsp_nic_page(const struct xsp_nic_pages *p, uint32_t page
 
 /* nic_ctrl.c */
 void xsp_nic_ctrl_setup(struct xsp_nic *nic);
+void xsp_nic_ctrl_event(struct xsp_nic *nic);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * What a NIC asks for over its control ring, once, when a backend has connected: static grants for all
+ * What a NIC asks for over its control ring when a backend has connected: static grants for all
  * packet pages, so that no packet costs either side a grant call, and hashing. The backend may refuse
  * any of it; the NIC works without.
  *
@@ -13,6 +13,7 @@
 #include "frontend/user/nic.h"
 
 #define ANSWER_MS 1000 /* a backend that doesn't answer at all costs this once */
+#define AGAIN_MS  1000
 #define KEY_BYTES 40u
 #define MAX_MAP   128u
 
@@ -128,15 +129,32 @@ static int set_hash(struct xsp_nic *nic)
 
 void xsp_nic_ctrl_setup(struct xsp_nic *nic)
 {
+	uint32_t before = nic->static_pages;
 	int r = 0;
 
 	if (!nic->have_ctrl)
 		return;
+	nic->ctrl_at_ms = now_ms();
+	nic->static_pages = 0;
 	for (uint32_t q = 0; q < nic->n_queues && !r && !nic->want_opts.no_static; q++)
 		r = add_grants(nic, q);
+	if (r == XSP_NET_CTRL_INVALID_PARAMETER && !nic->static_pages)
+		nic->static_pages = before; /* it has them still */
 	if (nic->want_opts.hash && !nic->ctrl.broken)
 		nic->have_hash = !set_hash(nic);
 	if (nic->ctrl.broken && strcmp(nic->ctrl.broken, "a control request was not answered"))
 		xsp_nic_fail(nic, -EPROTO, "vif %u: the backend in domain %u broke the protocol: %s",
 			     nic->devid, nic->backend_domid, nic->ctrl.broken);
+}
+
+/*
+ * An event that no request of ours has called for: the backend's daemon was restarted and looks around.
+ * It may have forgotten what it was told; it is told again, once a second at most.
+ */
+void xsp_nic_ctrl_event(struct xsp_nic *nic)
+{
+	nic->ctrl_port.event = false;
+	xenevtchn_unmask(nic->evtchn, nic->ctrl_port.port);
+	if (!nic->ctrl.broken && now_ms() - nic->ctrl_at_ms >= AGAIN_MS)
+		xsp_nic_ctrl_setup(nic);
 }

@@ -301,6 +301,8 @@ void xsp_nic_process(struct xsp_nic *nic)
 		else if (e[i].data.fd == xs && xsp_nic_watch_fired(nic))
 			xsp_nic_advance(nic);
 	}
+	if (nic->ctrl_port.event && xsp_nic_up(nic))
+		xsp_nic_ctrl_event(nic);
 }
 
 bool xsp_nic_arm(struct xsp_nic *nic, unsigned int queue)

@@ -48,11 +48,14 @@ calls_of
 [ $calls = 0 ] || fail "$calls grant calls with static grants"
 [ "$(counter 2 static_pieces)" -gt 500 ] || fail "nothing went through static grants"
 
-echo "== a restarted daemon doesn't have them any more, and goes on with copies"
+echo "== a restarted daemon doesn't have them any more, and gets them again"
+sleep 1
 daemon_stop || fail "the daemon ended with $?"
 daemon_start
 wait_for 10 sh -c "xensplit lab run --dir $lab 0 -- xensplit --socket $lab/xensplitd.sock show vif/2/0 --json | grep -q '\"connected\":true'"
-load
+load # until they are there again
+calls_of
+[ $calls = 0 ] || fail "$calls grant calls: static grants were not asked for again"
 [ "$(info 1 'd["connects"]')" = 1 ] || fail "not the same connection"
 
 echo "== without"
