@@ -353,7 +353,7 @@ static int load(struct xsp_config *c, const char *path, bool named, char *err)
 
 static void help(void)
 {
-	puts("xensplitd: Xen block backend in userspace: serves the vbd devices of many guests\n"
+	puts("xensplitd: Xen backend in userspace: serves the disks and network interfaces of many guests\n"
 	     "\n"
 	     "usage: xensplitd [OPTION]...\n"
 	     "\n"
