@@ -3,7 +3,6 @@
 # Eight guests and one slow device behind their disks: four or five requests at a time. One guest asks
 # for all it can. Jain's index of what each was served, by its weight, is at least 0.99.
 # timeout: 120
-# configs: release asan
 set -u
 . "$TOP/tests/lab/vbd.sh"
 lab_up 8

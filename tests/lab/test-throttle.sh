@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Limits of disks and guests: never exceeded, reached, changed live, kept over restarts, without CPU.
 # timeout: 120
-# configs: release asan tsan
+# configs: release tsan
 set -u
 . "$TOP/tests/lab/vbd.sh"
 lab_up 2
