@@ -111,12 +111,12 @@ check:          ## the inner loop, under a minute: build, source checks, unit te
 	@tools/setup/install.sh test
 	@tests/run.sh check
 
-bench:          ## rings and disks beside their peers, three minutes; build/CONFIG/bench/report.html
+bench:          ## rings and disks beside their peers, two minutes on an idle machine; build/CONFIG/bench
 	@tools/setup/install.sh run
 	@$(MAKE) --no-print-directory -j$$(nproc) all
 	@mkdir -p $(B)/bench
 	@$(B)/bin/xensplit-bench ring --seconds=0.05 --out=$(B)/bench/ring.json
-	@$(B)/bin/xensplit-bench blk --target=null,file --out=$(B)/bench/blk.json
+	@$(B)/bin/xensplit-bench blk --target=null,file --seconds=0.1 --out=$(B)/bench/blk.json
 	@$(B)/bin/xensplit-bench report --out=$(B)/bench/report.html $(B)/bench/ring.json $(B)/bench/blk.json
 	@echo "$(B)/bench/report.html"
 
