@@ -26,6 +26,7 @@ check "doctor: xen-blkback is not loaded" says 1 'ok +blkback' doctor
 check "doctor: the daemon is missing, and what to do" says 1 'fail +daemon +no daemon answers' doctor
 check "stat: the daemon cannot be reached" says 4 'is xensplitd running' stat
 truncate -s 64M /root/a.img /root/b.img
+export XENSPLITD_ARGS="--workers 2"
 check "xensplitd starts" world_up || { closing; exit 1; }
 check "doctor: all is well" says 0 'ok +daemon' doctor
 
@@ -62,6 +63,32 @@ fio=$!
 sleep 4
 check "stat --watch: rates of a live guest" says 0 'guest1 +[1-9][0-9]* r/s .* p99 [0-9.]+ [um]s .*[0-9.]+ evt/req' stat --watch 1 --count 3 guest1:xvdb
 check "the read load ends well" wait $fio
+
+step "workers, limits"
+count() { xensplit --json stat guest1:xvdb | sed -n "s/.*\"$1\":\([0-9]*\).*/\1/p"; }
+in_guest 1 'fio --name=x --filename=/dev/xvdb --rw=randrw --bs=4k --size=16m --direct=1 --ioengine=libaio --iodepth=8 --verify=crc32c --verify_fatal=1 --time_based --runtime=25 >/tmp/fio.log 2>&1' &
+fio=$!
+sleep 3
+for to in 1 0 1 0; do
+	check "moved to worker $to under load" says 0 "moved to worker $to|runs on worker $to" worker move guest1:xvdb $to
+done
+check "worker 0 looks at its rings, and asks for no events" says 0 'always' worker set 0 mode=always
+sleep 1
+wakes=$(count wakes) reads=$(count read_requests)
+sleep 3
+wakes=$(($(count wakes) - wakes)) reads=$(($(count read_requests) - reads))
+echo "$reads reads, $wakes events"
+check "no events, but requests" [ "$wakes" -le 2 -a "$reads" -gt 20 ]
+check "worker 0 sleeps again" says 0 'event' worker set 0 mode=event
+check "a limit" says 0 'iops 50/s' throttle guest1:xvdb iops=50/s@100ms
+sleep 1
+reads=$(($(count read_requests) + $(count write_requests)))
+sleep 4
+reads=$(($(count read_requests) + $(count write_requests) - reads))
+echo "$reads requests in about 4 s"
+check "is kept" [ "$reads" -le 300 -a "$reads" -gt 50 ]
+check "and taken away" says 0 'iops none' throttle guest1:xvdb iops=none
+check "the load with verification ends well" wait $fio
 
 step "detach"
 check "detach" says 0 detached detach guest1:xvdb
