@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # Coverage-guided fuzzing of everything that reads what a guest, a backend or a client wrote.
-# timeout: 200
+# timeout: 400
 #
-#   tests/run.sh tests/fuzz/test-fuzz.sh                 the CI dose: a few seconds each
+#   tests/run.sh tests/fuzz/test-fuzz.sh                 the CI dose: a minute for each
+#                                                        ring format, a few seconds for the rest
 #   FUZZ_SECONDS=3600 tests/fuzz/test-fuzz.sh            the full dose: an hour each, two at a time
 #   FUZZ_SECONDS=600 tests/fuzz/test-fuzz.sh ring vbd    these only
 #
@@ -11,7 +12,6 @@
 # A finding is left in build/fuzz/NAME-crash-...; run build/fuzz/NAME on it to see it again.
 set -eu
 cd "$(dirname "$0")/../.."
-seconds=${FUZZ_SECONDS:-5}
 out=build/fuzz
 cc=$(command -v clang-14 || command -v clang) || { echo "no clang: apt install clang-14 libclang-rt-14-dev"; exit 77; }
 mkdir -p $out
@@ -47,15 +47,24 @@ build() { # NAME
 		-o "$out/$1" "tests/fuzz/fuzz_$1.c" "${@:2}" ${libs[$1]:-}
 }
 
+dose() { # NAME: seconds
+	case $1 in
+	ring | netback | netfront) echo "${FUZZ_SECONDS:-60}" ;;
+	*) echo "${FUZZ_SECONDS:-5}" ;;
+	esac
+}
+
 fuzz() { # NAME
-	local corpus=$out/corpus/$1
+	local corpus=$out/corpus/$1 seconds
+	seconds=$(dose "$1")
 	mkdir -p "$corpus"
 	"$out/$1" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=1024 -max_len=4096 -print_final_stats=1 \
 		-artifact_prefix="$out/$1-" -close_fd_mask=3 "$corpus" "tests/fuzz/corpus/$1" >"$out/$1.log" 2>&1
 }
 
 report() { # NAME PID
-	local execs cov
+	local execs cov seconds
+	seconds=$(dose "$1")
 	if ! wait "$2"; then
 		failed=1
 		echo "FAIL $1: $out/$1.log"
@@ -71,7 +80,7 @@ report() { # NAME PID
 }
 
 failed=0
-[ $# -gt 0 ] || set -- ring pages front netfront rpc target fsm vbd headers netback
+[ $# -gt 0 ] || set -- ring netfront netback pages front rpc target fsm vbd headers
 for n; do build "$n"; done
 while [ $# -gt 0 ]; do # two at a time
 	fuzz "$1" & a=$!
