@@ -82,6 +82,7 @@ join() {
 	[ ! -e "$logs/lane" ] || read -r p f s names <"$logs/lane"
 	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
 	failures="$failures${names:+ $names}"
+	lane=
 }
 
 units() { # CONFIG
@@ -92,6 +93,7 @@ units() { # CONFIG
 }
 
 close() {
+	[ -z "${lane:-}" ] || { pkill -TERM -P "$lane"; kill "$lane"; } # a build failed
 	[ -z "$failures" ] || echo "failed:$failures (logs: build/test-logs)"
 	echo "$passed passed, $failed failed$([ $skipped = 0 ] || echo ", $skipped skipped")"
 	exit $((failed > 0))
@@ -110,13 +112,13 @@ all)
 	build release all units
 	for f in tests/source/*.sh; do script "$f"; done
 	units release
+	rm -f "$logs/lane"
+	[ "${LANES:-$(nproc)}" -lt 2 ] || beside tests/xen/test-*.sh
 	for c in asan tsan; do
 		build $c all units
 		units $c
 	done
 	CONFIGS="release asan tsan"
-	rm -f "$logs/lane"
-	[ "${LANES:-$(nproc)}" -lt 2 ] || beside tests/xen/test-*.sh
 	for f in tests/lab/test-*.sh tests/fuzz/test-*.sh; do script "$f"; done
 	if [ -n "${lane:-}" ]; then join; else for f in tests/xen/test-*.sh; do script "$f"; done; fi
 	;;

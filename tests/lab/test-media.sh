@@ -3,7 +3,7 @@
 # What changes behind a disk while a guest uses it: its size, both ways, under verified I/O; the medium
 # of a cdrom and of a removable disk, by params as libxl rewrites them; eject from both sides.
 # timeout: 60
-# configs: release asan tsan
+# configs: release asan
 set -u
 . "$TOP/tests/lab/vbd.sh"
 lab_up 2

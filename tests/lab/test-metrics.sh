@@ -3,7 +3,7 @@
 # The counters as OpenMetrics text: from the control socket, by `xensplit metrics`, and in the daemon's own
 # file; read by a strict parser, and compared with what xensplit stat says.
 # timeout: 60
-# configs: release asan
+# configs: release
 set -u
 . "$TOP/tests/lab/vbd.sh"
 
