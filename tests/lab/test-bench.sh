@@ -28,8 +28,10 @@ for s in o["skipped"]:
 PY
 }
 
-xensplit-bench --help | grep -q ring || fail "--help"
-for m in ring blk report compare; do xensplit-bench $m --help | grep -q '^examples:' || fail "$m --help"; done
+xensplit-bench --help >"$T/help" && grep -q ring "$T/help" || fail "--help"
+for m in ring blk report compare; do
+	xensplit-bench $m --help >"$T/help" && grep -q '^examples:' "$T/help" || fail "$m --help"
+done
 for bad in "" nonsense "ring --batch=0" "ring --order=5" "ring --batch=1,,2" "ring --rounds=x" "ring --nope" "blk --target=disk" "blk --size=100" "blk --guests=65" report "compare x"; do
 	xensplit-bench $bad >/dev/null 2>&1
 	[ $? = 2 ] || fail "'$bad' is no usage error"

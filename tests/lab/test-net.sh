@@ -69,7 +69,8 @@ wait_for 9 top_shows device vif/1/0 || fail "top: $(cat "$T/top")"
 wait_for 9 top_shows guest dom/2 || fail "top: $(cat "$T/top")"
 kill $pinging 2>/dev/null
 wait $pinging
-dom 0 xensplit --socket "$lab/xensplitd.sock" metrics | grep -qE '^xensplit_vif_tx_packets_total\{device="vif/1/0",domid="1",ifname="[^"]*"\} [1-9]' || fail "metrics"
+dom 0 xensplit --socket "$lab/xensplitd.sock" metrics >"$T/metrics" || fail "metrics"
+grep -qE '^xensplit_vif_tx_packets_total\{device="vif/1/0",domid="1",ifname="[^"]*"\} [1-9]' "$T/metrics" || fail "$(cat "$T/metrics")"
 
 echo "== TCP both ways; large packets stay whole"
 bulk 1
