@@ -4,7 +4,7 @@
 #include <linux/hdreg.h>
 #include <linux/idr.h>
 
-#include "frontend/linux/xblk.h"
+#include "frontend/linux/blk/xblk.h"
 
 #define EXTENDED    (1u << 28) /* of a device number: 2^20 disks of 256 partitions */
 #define PARTS       16         /* minors of each disk below */

@@ -6,7 +6,7 @@
 #include <linux/debugfs.h>
 #include <linux/seq_file.h>
 
-#include "frontend/linux/xblk.h"
+#include "frontend/linux/blk/xblk.h"
 
 static struct dentry *top;
 

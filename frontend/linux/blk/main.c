@@ -9,10 +9,10 @@
 #include <xen/xen.h>
 #include <xen/xen-ops.h>
 
-#include "frontend/linux/xblk.h"
+#include "frontend/linux/blk/xblk.h"
 
 #define CREATE_TRACE_POINTS
-#include "frontend/linux/trace.h"
+#include "frontend/linux/blk/trace.h"
 
 #define XVD_MAJOR 202
 

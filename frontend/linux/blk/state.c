@@ -10,8 +10,8 @@
  */
 #include <linux/delay.h>
 
-#include "frontend/linux/xblk.h"
-#include "frontend/linux/trace.h"
+#include "frontend/linux/blk/xblk.h"
+#include "frontend/linux/blk/trace.h"
 
 #define MAX_STEPS 16 /* in one go; the state machine needs four */
 

@@ -11,8 +11,8 @@
 #include <linux/interrupt.h>
 #include <xen/events.h>
 
-#include "frontend/linux/xblk.h"
-#include "frontend/linux/trace.h"
+#include "frontend/linux/blk/xblk.h"
+#include "frontend/linux/blk/trace.h"
 
 #define BATCH 32u
 

@@ -2,7 +2,7 @@
 /* What is read from and written to the store; frontend/core/blkkeys.h knows what it means. */
 #include <linux/slab.h>
 
-#include "frontend/linux/xblk.h"
+#include "frontend/linux/blk/xblk.h"
 
 #define MAX_KEYS 16
 #define RETRIES  50 /* of a transaction that others disturb */

@@ -9,7 +9,7 @@
 #include <linux/gfp.h>
 #include <xen/page.h>
 
-#include "frontend/linux/xblk.h"
+#include "frontend/linux/blk/xblk.h"
 
 void xblk_pool_init(struct xblk_pool *p)
 {

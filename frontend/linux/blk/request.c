@@ -10,8 +10,8 @@
 #include <linux/highmem.h>
 #include <xen/page.h>
 
-#include "frontend/linux/xblk.h"
-#include "frontend/linux/trace.h"
+#include "frontend/linux/blk/xblk.h"
+#include "frontend/linux/blk/trace.h"
 
 size_t xblk_pdu_bytes(void)
 {
