@@ -90,6 +90,13 @@ double bench_line_ns(bool fifo);
 /** bench_stream_bytes - bytes a second from one processor's cache to the other's, now; 0 with one */
 double bench_stream_bytes(bool fifo);
 
+/**
+ * bench_turn - from here to bench_turn_over no other benchmark of this machine measures under SCHED_FIFO:
+ * two that spin on the same processors would never let each other go on. Without @fifo: nothing. Nests.
+ */
+void bench_turn(bool fifo);
+void bench_turn_over(bool fifo);
+
 int mode_ring(struct bench *b, int argc, char **argv);
 int mode_blk(struct bench *b, int argc, char **argv);
 int mode_report(struct bench *b, int argc, char **argv);

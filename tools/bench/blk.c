@@ -427,7 +427,10 @@ static int one_group(struct blk *k, const struct point *p)
 	title_of(p, g.title, sizeof(g.title));
 	snprintf(g.base, sizeof(g.base), "%s", k->n > 1 ? k->racer[1].name : "");
 	for (int r = 0; r < k->b->rounds && !rc && !interrupted; r++) {
-		double line = bench_line_ns(k->b->fifo);
+		double line;
+
+		bench_turn(k->b->fifo);
+		line = bench_line_ns(k->b->fifo);
 
 		if (line > 0)
 			g.line_ns[g.n_line++] = line;
@@ -435,6 +438,7 @@ static int one_group(struct blk *k, const struct point *p)
 			add_limit(&g, bench_stream_bytes(k->b->fifo) / (double)p->v[SIZE]);
 		for (int i = 0; i < k->n && !rc && !interrupted; i++)
 			rc = one_run(k, &g, &k->racer[i], p);
+		bench_turn_over(k->b->fifo);
 	}
 	stop_racers(k);
 	bench_add(k->b, &g);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* xensplit-bench: the command line, and what its modes share. See bench.h. */
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
@@ -101,6 +103,24 @@ uint64_t bench_now_ns(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static int turn_fd = -1, turns;
+
+void bench_turn(bool fifo)
+{
+	if (!fifo || turns++)
+		return;
+	if (turn_fd < 0)
+		turn_fd = open("/tmp/xensplit-bench.lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (turn_fd < 0 || flock(turn_fd, LOCK_EX))
+		fprintf(stderr, "xensplit-bench: /tmp/xensplit-bench.lock: can't be locked; go on without\n");
+}
+
+void bench_turn_over(bool fifo)
+{
+	if (fifo && !--turns && turn_fd >= 0)
+		flock(turn_fd, LOCK_UN);
 }
 
 /* One of the machine's limits, alone; 0: there is one processor, or it got none. */

@@ -10,6 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tools/bench/bench.h"
+
 struct half {
 	struct pair *pair;
 	const struct contestant *c;
@@ -97,6 +99,7 @@ int pair_run(struct pair *p, const struct contestant *c, double seconds)
 		half[i] = (struct half){ .pair = p, .c = c, .me = i, .start = &start };
 	}
 	pthread_barrier_init(&start, NULL, 3);
+	bench_turn(p->fifo);
 	if (p->fifo) /* above the halves, or it would never get to say stop */
 		pthread_setschedparam(pthread_self(), SCHED_FIFO, &above);
 	for (; made < 2 && !err; made += !err)
@@ -110,6 +113,7 @@ int pair_run(struct pair *p, const struct contestant *c, double seconds)
 	}
 	if (p->fifo)
 		pthread_setschedparam(pthread_self(), SCHED_OTHER, &other);
+	bench_turn_over(p->fifo);
 	pthread_barrier_destroy(&start);
 	for (int i = 0; i < 2; i++)
 		close(p->wake[i]);
