@@ -9,19 +9,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "tools/bench/bench.h"
+#include "tools/bench/axes.h"
 #include "tools/bench/rig.h"
 
 enum { TARGET, RW, ACCESS, WAIT, BACKEND, USE, GRANTS, SEGMENTS, GUESTS, QUEUES, ORDER, SIZE, DEPTH, AXES };
 
-/* An axis has words or numbers; its values are a comma-separated list. */
-static struct axis {
-	const char *name, *words; /* NULL: numbers between min and max */
-	uint64_t min, max;
-	const char *list, *help;
-	uint64_t number[MAX_VALUES]; /* of words: which one */
-	int n;
-} axes[AXES] = {
+static struct axis axes[AXES] = {
 	[TARGET] = { "target", "null,file", .list = "null", .help = "null: zeros; file: in the page cache" },
 	[RW] = { "rw", "read,write", .list = "read", .help = "operation" },
 	[ACCESS] = { "access", "rand,seq", .list = "rand", .help = "where the next request goes" },
@@ -67,64 +60,16 @@ static void on_signal(int sig)
 	interrupted = 1;
 }
 
-/* Copies word number @i of an axis into a buffer of 16 bytes. */
-static const char *word(const struct axis *a, uint64_t i, char *buf)
-{
-	const char *p = a->words;
-
-	while (i--)
-		p = strchr(p, ',') + 1;
-	snprintf(buf, 16, "%.*s", (int)strcspn(p, ","), p);
-	return buf;
-}
-
-static int read_words(struct axis *a)
-{
-	char buf[16];
-	int known = 1;
-
-	for (const char *p = a->words; *p; p++)
-		known += *p == ',';
-	a->n = 0;
-	for (const char *p = a->list; p; p = strchr(p, ',') ? strchr(p, ',') + 1 : NULL) {
-		int i = 0;
-
-		while (i < known && (strcspn(p, ",") != strlen(word(a, (uint64_t)i, buf)) ||
-				     strncmp(p, buf, strlen(buf))))
-			i++;
-		if (i == known || a->n == MAX_VALUES)
-			return bench_usage("--%s: '%s' is not of %s", a->name, a->list, a->words);
-		a->number[a->n++] = (uint64_t)i;
-	}
-	return 0;
-}
-
 static int read_axes(void)
 {
-	for (struct axis *a = axes; a < axes + AXES; a++) {
-		if (!a->words)
-			a->n = values_of(a->name, a->list, a->min, a->max, a->number);
-		if (a->words ? read_words(a) : a->n < 0)
-			return -1;
-	}
+	if (axes_read(axes, AXES))
+		return -1;
 	for (int i = 0; i < axes[SIZE].n; i++)
 		if (axes[SIZE].number[i] % 512) {
 			bench_usage("--size: a multiple of 512");
 			return -1;
 		}
 	return 0;
-}
-
-static struct json_object *axes_json(const struct point *p)
-{
-	struct json_object *o = json_object_new_object();
-	char buf[16];
-
-	for (int i = 0; i < AXES; i++)
-		json_object_object_add(o, axes[i].name,
-				       axes[i].words ? json_object_new_string(word(&axes[i], p->v[i], buf)) :
-						       json_object_new_uint64(p->v[i]));
-	return o;
 }
 
 /* --- one round --------------------------------------------------------------------------------- */
@@ -422,7 +367,7 @@ static int one_group(struct blk *k, const struct point *p)
 	if (start_racers(k, p))
 		return -1;
 	g.unit = "requests/s";
-	g.axes = axes_json(p);
+	g.axes = axes_json(axes, AXES, p->v);
 	g.show_notes = true;
 	title_of(p, g.title, sizeof(g.title));
 	snprintf(g.base, sizeof(g.base), "%s", k->n > 1 ? k->racer[1].name : "");
@@ -447,18 +392,12 @@ static int one_group(struct blk *k, const struct point *p)
 
 static int all_groups(struct blk *k)
 {
-	uint64_t total = 1;
+	uint64_t total = axes_points(axes, AXES);
 
-	for (int i = 0; i < AXES; i++)
-		total *= (uint64_t)axes[i].n;
 	for (uint64_t n = 0; n < total; n++) {
 		struct point p;
-		uint64_t rest = n;
 
-		for (int i = AXES - 1; i >= 0; i--) {
-			p.v[i] = axes[i].number[rest % (uint64_t)axes[i].n];
-			rest /= (uint64_t)axes[i].n;
-		}
+		axes_point(axes, AXES, n, p.v);
 		if (p.v[DEPTH] > 32u << p.v[ORDER] << (p.v[QUEUES] > 1 ? 4 : 0) ||
 		    buffer_bytes(&p) > (960u << 12))
 			continue; /* more than the rings, or the pages a guest may grant, can hold */
@@ -483,15 +422,7 @@ static void help(void)
 	puts("usage: xensplit-bench blk [OPTION...] [-- OPTION-OF-XENSPLITD...]\n"
 	     "Requests of guests through our frontend library to xensplitd, in a lab of its own, and peers beside\n"
 	     "them in the same rounds. Every option but the last ones is an axis: a list, and all combinations run.");
-	for (const struct axis *a = axes; a < axes + AXES; a++) {
-		char what[40];
-
-		if (a->words)
-			snprintf(what, sizeof(what), "%s", a->words);
-		else
-			snprintf(what, sizeof(what), "N,...");
-		printf("  --%s=%-*s %s (%s)\n", a->name, 17 - (int)strlen(a->name), what, a->help, a->list);
-	}
+	axes_help(axes, AXES);
 	puts("  --peers=LIST       of qdisk,io_uring,nbdkit,qsd-nbd; none (all)\n"
 	     "  --no-pin           don't keep clients on processor 0 and servers on 1\n"
 	     "  --fifo             under SCHED_FIFO: for a machine that has other work (root)\n"
