@@ -74,6 +74,28 @@ static void *run(void *arg)
 	return NULL;
 }
 
+/*
+ * Waits for both halves. One whose processor another real-time program holds can't end, and the other may
+ * hold the processor that program waits for: after a while both are ordinary threads again.
+ */
+static void join(const pthread_t *thread, bool fifo)
+{
+	struct sched_param other = { 0 };
+	struct timespec until;
+	bool ended[2] = { false };
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += 2;
+	for (int i = 0; i < 2 && fifo; i++)
+		ended[i] = !pthread_timedjoin_np(thread[i], NULL, &until);
+	for (int i = 0; i < 2 && fifo; i++)
+		if (!ended[i])
+			pthread_setschedparam(thread[i], SCHED_OTHER, &other);
+	for (int i = 0; i < 2; i++)
+		if (!ended[i])
+			pthread_join(thread[i], NULL);
+}
+
 static void reset(struct pair *p)
 {
 	memset(p->pages, 0, (size_t)4096 << p->order);
@@ -108,8 +130,7 @@ int pair_run(struct pair *p, const struct contestant *c, double seconds)
 		pthread_barrier_wait(&start);
 		nanosleep(&t, NULL);
 		__atomic_store_n(&p->stop, 1, __ATOMIC_RELAXED);
-		for (int i = 0; i < 2; i++)
-			pthread_join(thread[i], NULL);
+		join(thread, p->fifo);
 	}
 	if (p->fifo)
 		pthread_setschedparam(pthread_self(), SCHED_OTHER, &other);

@@ -138,9 +138,15 @@ static int one_group(struct bench *b, struct pair *p, const char *cores)
 		 p->order ? "s" : "", p->batch, p->depth, !strcmp(cores, "one") ? "one core" : "two cores",
 		 p->event ? "both sleep" : "none sleeps");
 	snprintf(g.base, sizeof(g.base), "%s", ring_xen_check.name); /* what drivers use */
-	for (int r = 0; r < b->rounds; r++)
-		if (one_round(b, &g, p))
+	for (int r = 0; r < b->rounds; r++) {
+		int err;
+
+		bench_turn(b->fifo);
+		err = one_round(b, &g, p);
+		bench_turn_over(b->fifo);
+		if (err)
 			return -1;
+	}
 	add_latency_limit(&g, p);
 	bench_add(b, &g);
 	return 0;
