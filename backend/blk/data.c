@@ -180,7 +180,7 @@ static void copy_unmapped(struct xsp_blkq *q, uint16_t number, struct copies *c)
 static void want_pages(struct xsp_blkq *q, const uint16_t *slots, unsigned int n)
 {
 	for (unsigned int i = 0; i < n; i++) {
-		const struct xsp_slot *slot = &q->slots[slots[i]];
+		struct xsp_slot *slot = &q->slots[slots[i]];
 		const struct xsp_blk_seg *segs = xsp_blkq_segs(q, slot);
 
 		for (uint32_t k = 0; k < slot->n_segs; k++)

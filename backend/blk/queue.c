@@ -72,14 +72,7 @@ static void io_done(struct xsp_io *io, int err)
 
 /* --- visit ------------------------------------------------------------------------------------- */
 
-static struct xsp_blk_seg *segs_of(const struct xsp_blkq *q, struct xsp_slot *slot)
-{
-	const struct xsp_io *io = xsp_worker_io(q->base.worker, slot->io);
-
-	return io->area ? io->area->seg : slot->req.seg;
-}
-
-const struct xsp_blk_seg *xsp_blkq_segs(const struct xsp_blkq *q, const struct xsp_slot *slot)
+struct xsp_blk_seg *xsp_blkq_segs(const struct xsp_blkq *q, struct xsp_slot *slot)
 {
 	const struct xsp_io *io = xsp_worker_io(q->base.worker, slot->io);
 
@@ -263,7 +256,7 @@ static unsigned int check(struct xsp_blkq *q, uint16_t *batch, unsigned int n)
 			continue;
 		}
 		if (q->c.shifts.number | q->c.shifts.segment)
-			xsp_blk_to_512(&slot->req, segs_of(q, slot), slot->n_segs, q->c.shifts);
+			xsp_blk_to_512(&slot->req, xsp_blkq_segs(q, slot), slot->n_segs, q->c.shifts);
 		slot->status = xsp_blk_check(&slot->req, xsp_blkq_segs(q, slot), &q->limits, &plan,
 					     &why);
 		if (slot->status == XSP_BLK_OKAY) {

@@ -93,7 +93,7 @@ void xsp_blkq_finish(struct xsp_queue *q);
 /* --- worker's thread: for blk/ ------------------------------------------------------------------- */
 
 /* The segments of a slot's data: the private copy. */
-const struct xsp_blk_seg *xsp_blkq_segs(const struct xsp_blkq *q, const struct xsp_slot *slot);
+struct xsp_blk_seg *xsp_blkq_segs(const struct xsp_blkq *q, struct xsp_slot *slot);
 
 /** xsp_blkq_snap - fill a copy for `xensplit ring` */
 void xsp_blkq_snap(struct xsp_blkq *q, struct xsp_ring_snap *ret);
