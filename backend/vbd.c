@@ -279,6 +279,8 @@ static int vbd_make_queues(struct xsp_device *dev, char *why, size_t why_len)
 		xsp_target_resize(v->target);
 		xsp_vbd_show_target(v);
 	}
+	if (xsp_vbd_removable(v)) /* what is there before the frontend sees state 4 was for another life */
+		xsp_vbd_button_pushed(v);
 	for (uint32_t i = 0; !err && i < n; i++) {
 		struct xsp_blkq *q = calloc(1, sizeof(*q));
 

@@ -171,13 +171,10 @@ void xsp_vbd_watch_eject(struct xsp_vbd *v, bool on)
 		v->eject_watched = false;
 }
 
-/*
- * Did the frontend push the button? What is there when we first look was pushed for somebody else; and
- * once is once, until it is written anew.
- */
-static bool button_pushed(struct xsp_vbd *v)
+/* Was the button pushed since the last look? Once is once, until it is written anew. */
+bool xsp_vbd_button_pushed(struct xsp_vbd *v)
 {
-	bool first = !v->eject_watched, before = v->eject_seen;
+	bool before = v->eject_seen;
 	char *text;
 
 	xsp_vbd_watch_eject(v, true);
@@ -186,7 +183,7 @@ static bool button_pushed(struct xsp_vbd *v)
 		return false;
 	v->eject_seen = text && !strcmp(text, "eject");
 	free(text);
-	return !first && v->eject_seen && !before && v->target->size_bytes;
+	return v->eject_seen && !before && v->target->size_bytes;
 }
 
 /* As a toolstack would: by params, so that it stays out when we are started again. */
@@ -203,7 +200,7 @@ bool xsp_vbd_tend(struct xsp_device *dev)
 {
 	struct xsp_vbd *v = xsp_vbd_of(dev);
 
-	if (xsp_vbd_removable(v) && button_pushed(v))
+	if (xsp_vbd_removable(v) && xsp_vbd_button_pushed(v))
 		eject(v);
 	if (v->look_at_params && other_medium(v) && begin_change(v))
 		return !xsp_device_pause(dev, change);

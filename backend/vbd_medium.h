@@ -23,6 +23,9 @@ int xsp_vbd_begin_resize(struct xsp_vbd *v);
 /** xsp_vbd_watch_eject - the button in the frontend's directory: watch it, or not any more */
 void xsp_vbd_watch_eject(struct xsp_vbd *v, bool on);
 
+/** xsp_vbd_button_pushed - and was it pushed since this was asked last? Watches it, too. */
+bool xsp_vbd_button_pushed(struct xsp_vbd *v);
+
 /* vbd.c, for vbd_medium.c */
 void xsp_vbd_show_target(struct xsp_vbd *v);
 void xsp_vbd_open_empty(struct xsp_vbd *v, uint32_t sector_size);
