@@ -19,21 +19,6 @@ stats() { # EXPRESSION over the first device's figures `s`
 		"$T/stat.json" "$1"
 }
 
-good() { # what `xensplit-vbd verify --json` left in $T/verify.json
-	python3 - "$T/verify.json" <<'PY'
-import json, sys
-r = json.load(open(sys.argv[1]))
-print("  %(mode)s bs %(bs)d qd %(qd)d: %(iops).0f IOPS, %(verified_bytes)d bytes verified, "
-      "longest %(longest_ms).0f ms" % r)
-assert r["errors"] == 0 and r["mismatches"] == 0 and not r["interrupted"] and r["verified_bytes"], r
-PY
-}
-
-verify() { # OPTION...
-	dom 1 xensplit-vbd verify xvda --quiet --json "$@" >"$T/verify.json" || fail "verify $*: exit $?"
-	good || fail "verify $*"
-}
-
 daemon() { # OPTION...: with a fresh disk, once it is offered
 	daemon_start "$@"
 	rm -f "$T/a.img"
@@ -43,13 +28,12 @@ daemon() { # OPTION...: with a fresh disk, once it is offered
 }
 
 restart_under_load() { # daemon options in "${opts[@]}"; OPTION... of verify
-	dom 1 xensplit-vbd verify xvda --quiet --json --time 1.5 "$@" >"$T/verify.json" &
-	local load=$!
+	load_begin 1 xvda "$@"
 	sleep 0.8
 	daemon_stop || fail "the daemon ended with $?"
 	daemon_start "${opts[@]}"
-	wait $load || fail "verify $*: exit $?"
-	good || fail "verify $* through a restart"
+	sleep 0.5
+	load_end
 }
 
 for persistent in yes no; do
@@ -58,9 +42,9 @@ for persistent in yes no; do
 		opts=(--persistent $persistent --max-indirect $indirect)
 		daemon "${opts[@]}"
 		for order in $orders; do
-			verify --ring-order $order --time 0.2 --qd 16 --bs 44k --size 8M
-			verify --ring-order $order --time 0.2 --queues $two --qd 48 --bs 8k --size 8M
-			[ $indirect = 0 ] || verify --ring-order $order --time 0.2 --qd 8 --bs 256k --queues $two
+			verify 1 xvda --ring-order $order --time 0.2 --qd 16 --bs 44k --size 8M
+			verify 1 xvda --ring-order $order --time 0.2 --queues $two --qd 48 --bs 8k --size 8M
+			[ $indirect = 0 ] || verify 1 xvda --ring-order $order --time 0.2 --qd 8 --bs 256k --queues $two
 		done
 		if [ $indirect = 0 ]; then
 			exits 2 dom 1 xensplit-vbd verify xvda --bs 64k --quiet
@@ -69,7 +53,7 @@ for persistent in yes no; do
 			exits 0 dom 1 xensplit-vbd info xvda --json | grep '"max_bytes":45056,' || fail "max_bytes"
 			[ "$(stats "s['indirect_requests']")" = 0 ] || fail "indirect requests that were not offered"
 		else
-			verify --time 0.2 --qd 3 --bs 1M
+			verify 1 xvda --time 0.2 --qd 3 --bs 1M
 			restart_under_load --bs 128k --qd 12
 			restart_under_load --bs 64k --qd 40 --queues $two
 			exits 2 dom 1 xensplit-vbd verify xvda --bs 64k --no-indirect --quiet
@@ -85,13 +69,12 @@ done
 
 echo "== pages kept mapped: once all are, not one call into the grant device"
 daemon
-dom 1 xensplit-vbd verify xvda --rw randrw --bs 128k --qd 8 --time 8 --quiet --json >"$T/verify.json" &
-load=$!
+load_begin 1 xvda --rw randrw --bs 128k --qd 8
 until [ "$(stats "s['indirect_requests'] > 1000")" = True ]; do sleep 0.1; done # under way, on a busy machine too
 calls=$(stats "s['grant_calls']") done=$(stats "s['indirect_requests']")
 sleep 0.5
 calls=$(($(stats "s['grant_calls']") - calls)) done=$(($(stats "s['indirect_requests']") - done))
-wait $load || fail "verify: exit $?"
+load_end
 echo "  $done indirect requests, $calls grant calls in a while"
 [ $calls = 0 ] && [ $done -gt 100 ] || fail "grant calls in steady state"
 
@@ -161,5 +144,5 @@ for try in 1 2 3 4 5 6; do
 done
 [ $rc = 0 ] || fail "barrier: exit $rc at try $try"
 attach 1 51712 "file:$T/a.img"
-verify --barrier --flush-every 8 --time 0.3 --size 4M
+verify 1 xvda --barrier --flush-every 8 --time 0.3 --size 4M
 [ "$(stats "s['barrier_requests'] > 10 and s['bad_requests'] == 0")" = True ] || fail "$(cat "$T/stat.json")"

@@ -22,24 +22,6 @@ workers() { # EXPRESSION over the list of workers `w`
 	python3 -c 'import json, sys; w = json.load(open(sys.argv[1]))["workers"]; print(eval(sys.argv[2]))' \
 		"$T/workers.json" "$1"
 }
-good() { # what a load left
-	python3 - "$1" <<'PY' || fail "$1"
-import json, sys
-r = json.load(open(sys.argv[1]))
-print("  %(mode)s bs %(bs)d qd %(qd)d: %(iops).0f IOPS, %(verified_bytes)d bytes verified, longest %(longest_ms).0f ms" % r)
-assert r["errors"] == 0 and r["mismatches"] == 0 and not r["interrupted"] and r["verified_bytes"], r
-PY
-}
-load_start() { # NAME OPTION...: of guest 1, until load_end
-	local name=$1
-	shift
-	dom 1 xensplit-vbd verify xvda --quiet --json "$@" >"$T/$name.json" &
-	load=$!
-}
-load_end() { # NAME
-	wait $load || fail "$1: verify: exit $?"
-	good "$T/$1.json"
-}
 
 daemon_start --workers 2 --polling event
 truncate -s 32M "$T/a.img"
@@ -47,7 +29,7 @@ attach 1 51712 "file:$T/a.img"
 wait_for 10 sh -c "[ \"\$(xensplit lab run --dir $lab 0 -- xenstore-read /local/domain/0/backend/vbd/1/51712/state)\" = 2 ]" || exit 1
 
 echo "== move: $moves times under load, one queue, all queues"
-load_start moves --time 5 --queues $two --qd 48 --flush-every 100
+load_begin 1 xvda --queues $two --qd 48 --flush-every 100
 wait_for 10 sh -c "[ \"\$(xensplit lab run --dir $lab 0 -- xenstore-read /local/domain/0/backend/vbd/1/51712/state)\" = 4 ]" || exit 1
 moved=0
 for ((i = 0; i < moves; i++)); do
@@ -62,7 +44,7 @@ for ((i = 0; i < moves; i++)); do
 done
 [ $moved -ge 5 ] || fail "only $moved of $i moves changed something"
 cli worker move 1:xvda 1 >/dev/null || fail "move"
-load_end moves
+load_end
 echo "  $moved queues or devices moved by $i commands"
 exits 3 cli worker move vbd/1/51712 9
 exits 3 cli worker move vbd/1/51712:77 0
@@ -76,25 +58,22 @@ echo "== always: the guest sends no events"
 cli worker set 1 mode=always >/dev/null || fail "worker set"
 [ "$(workers 'w[1]["mode"]')" = always ] || fail "$(cat "$T/workers.json")"
 cli worker move 1:xvda 1 >/dev/null || fail "move"
-load_start always --rw randrw --size 8M --time 6 --qd 16
+load_begin 1 xvda --rw randrw --size 8M --qd 16
 until [ "$(stat read_requests)" -gt 0 ] && [ "$(workers 'len(w[1]["queues"])')" = 1 ]; do sleep 0.1; done
 wakes=$(stat wakes) requests=$(stat read_requests)
 until [ $(($(stat read_requests) - requests)) -gt 100 ]; do sleep 0.5; done
 wakes=$(($(stat wakes) - wakes)) requests=$(($(stat read_requests) - requests))
 echo "  $requests reads, $wakes events from the guest"
 [ $wakes -le 2 ] || fail "events for a worker that polls"
-load_end always
+load_end
 cli worker set 1 mode=event >/dev/null || fail "worker set"
-load_start event --time 0.5 --size 8M
-load_end event
+verify 1 xvda --time 0.5 --size 8M
 
 echo "== adaptive: verified, and it sleeps when there is nothing"
 cli worker set 1 mode=adaptive polling-duration=5000 polling-idle=100 >/dev/null || fail "worker set"
-load_start adaptive --time 2 --qd 4 --size 8M --flush-every 20
-load_end adaptive
+verify 1 xvda --time 2 --qd 4 --size 8M --flush-every 20
 cli worker set 1 polling-duration=200 polling-idle=80 >/dev/null || fail "worker set"
-load_start adaptive2 --time 1 --qd 1 --size 8M
-load_end adaptive2
+verify 1 xvda --time 1 --qd 1 --size 8M
 dom 1 xensplit-vbd verify xvda --time 0.2 --size 1M --quiet || fail "verify: exit $?"
 before=$(workers 'sum(x["cpu_ns"] for x in w)')
 sleep 2
@@ -105,10 +84,10 @@ echo "  idle for 2 s: $((used / 1000)) us of CPU"
 echo "== an unload in any mode: stop while it polls, move between modes"
 cli worker set 0 mode=always >/dev/null || fail "worker set"
 cli worker set 1 mode=adaptive polling-duration=1000 >/dev/null || fail "worker set"
-load_start between --time 3 --qd 32 --flush-every 50
+load_begin 1 xvda --qd 32 --flush-every 50
 until [ "$(workers 'sum(len(x["queues"]) for x in w)')" = 1 ]; do sleep 0.1; done
 for to in 0 1 0 1 0; do
 	cli worker move 1:xvda $to >/dev/null || fail "move"
 done
-load_end between
+load_end
 daemon_stop || fail "the daemon ended with $?"

@@ -57,6 +57,40 @@ detach() { # DOMID DEVID: begins it, as libxl does
 	dom 0 xenstore-write "$be/online" 0 "$be/state" 5
 }
 
+# Verified load in the background for as long as it takes: a busy machine needs longer for the rest of a test.
+load_begin() { # DOMID DEVICE OPTION...
+	local d=$1 dev=$2
+	shift 2
+	(exec xensplit lab run --dir "$lab" "$d" -- xensplit-vbd verify "$dev" --time 600 --quiet --json "$@") \
+		>"$T/verify.json" 2>"$T/verify.err" &
+	load=$!
+	wait_for 30 load_runs || fail "no load on $dev: $(cat "$T/verify.err")"
+}
+load_runs() { # from then on it catches SIGINT, which `run` hands on to it
+	local caught
+	caught=$(sed -n 's/^SigCgt:\t//p' /proc/"$(pgrep -P $load)"/status 2>/dev/null)
+	(((0x${caught:-0} >> 1) & 1))
+}
+load_end() {
+	kill -INT $load 2>/dev/null
+	wait $load
+	good || fail "the load: $(cat "$T/verify.err")"
+}
+verify() { # DOMID DEVICE OPTION...: --time is among them
+	local d=$1 dev=$2
+	shift 2
+	dom "$d" xensplit-vbd verify "$dev" --quiet --json "$@" >"$T/verify.json" || fail "verify $*: exit $?"
+	good || fail "verify $*"
+}
+good() { # what `xensplit-vbd verify --json` left in $T/verify.json
+	python3 - "$T/verify.json" <<'PY'
+import json, sys
+r = json.load(open(sys.argv[1]))
+print("  %(mode)s bs %(bs)d qd %(qd)d: %(iops).0f IOPS, %(verified_bytes)d bytes verified, longest %(longest_ms).0f ms" % r)
+assert r["errors"] == 0 and r["mismatches"] == 0 and (r["verified_bytes"] or r["mode"] == "randread"), r
+PY
+}
+
 backend_state() { dom 0 xenstore-read "/local/domain/0/backend/vbd/$1/$2/state"; }
 
 wait_for() { # SECONDS COMMAND...: until it succeeds
