@@ -26,7 +26,7 @@ test_blkkeys.deps := blkfront
 test_blkkeys.pkgs := cmocka
 
 units += test_control
-test_control.src  := tests/unit/test_control.c
+test_control.src  := tests/unit/test_control.c tests/made_up.c
 test_control.deps := control common fsm
 test_control.pkgs := json-c inih cmocka
 
