@@ -118,32 +118,6 @@ static const struct block_device_operations ops = {
 	.free_disk = free_disk,
 };
 
-/*
- * Bounced data is packed into pages, whatever pieces it comes in. Granted data is pieces of pages.
- * Changing these under requests that were made for others is harmless: see request.c.
- */
-void xblk_disk_limits(struct xblk *d)
-{
-	const struct xsp_blk_disk *k = &d->disk_keys;
-	struct request_queue *q = d->disk->queue;
-
-	blk_queue_logical_block_size(q, k->sector_size);
-	blk_queue_physical_block_size(q, k->physical_sector_size);
-	blk_queue_max_hw_sectors(q, d->max_segs * (XSP_PAGE_SIZE / XSP_SECTOR_SIZE));
-	blk_queue_dma_alignment(q, XSP_SECTOR_SIZE - 1);
-	blk_queue_segment_boundary(q, d->bounce ? ULONG_MAX : XSP_PAGE_SIZE - 1);
-	blk_queue_max_segment_size(q, d->bounce ? UINT_MAX : XSP_PAGE_SIZE);
-	blk_queue_max_segments(q, d->bounce ? USHRT_MAX : d->max_segs);
-	blk_queue_write_cache(q, k->flush || k->barrier, false);
-	blk_queue_flag_set(QUEUE_FLAG_NONROT, q);
-	blk_queue_flag_clear(QUEUE_FLAG_ADD_RANDOM, q);
-	blk_queue_max_discard_sectors(q, k->discard ? UINT_MAX : 0);
-	blk_queue_max_secure_erase_sectors(q, k->discard && k->discard_secure ? UINT_MAX : 0);
-	q->limits.discard_granularity = k->discard ? k->discard_granularity : 0;
-	q->limits.discard_alignment = k->discard_alignment;
-	set_disk_ro(d->disk, k->readonly);
-}
-
 /* The backend says how large the disk is, perhaps again. xblk.lock held. */
 void xblk_disk_resize(struct xblk *d)
 {
@@ -188,7 +162,7 @@ static int make_disk(struct xblk *d)
 	error = blk_mq_alloc_tag_set(set);
 	if (error)
 		return error;
-	disk = blk_mq_alloc_disk(set, d);
+	disk = xblk_limits_new_disk(d);
 	if (IS_ERR(disk)) {
 		blk_mq_free_tag_set(set);
 		return PTR_ERR(disk);
@@ -207,7 +181,6 @@ static int make_disk(struct xblk *d)
 		disk->flags |= GENHD_FL_REMOVABLE;
 	xblk_get(d); /* until free_disk */
 	d->disk = disk;
-	xblk_disk_limits(d);
 	set_capacity(disk, d->disk_keys.sectors);
 	return 0;
 }

@@ -356,15 +356,15 @@ static void no_such_operation(struct xblk *d, struct request *rq, struct xblk_pd
 {
 	if (req_op(rq) == REQ_OP_DISCARD) {
 		dev_warn_once(disk_to_dev(rq->q->disk), "the backend can't discard after all\n");
-		blk_queue_max_discard_sectors(rq->q, 0);
-		blk_queue_max_secure_erase_sectors(rq->q, 0);
+		xblk_limits_no_discard(rq->q);
+		xblk_limits_no_erase(rq->q);
 	} else if (req_op(rq) == REQ_OP_SECURE_ERASE) {
 		dev_warn_once(disk_to_dev(rq->q->disk), "the backend can't erase after all\n");
-		blk_queue_max_secure_erase_sectors(rq->q, 0);
+		xblk_limits_no_erase(rq->q);
 	} else if (req_op(rq) == REQ_OP_FLUSH) {
 		/* it has nothing that could be flushed; an error would stop every file system */
 		dev_warn_once(disk_to_dev(rq->q->disk), "the backend can't flush after all\n");
-		blk_queue_write_cache(rq->q, false, false);
+		xblk_limits_no_flush(rq->q);
 		pdu->status = BLK_STS_OK;
 	}
 }

@@ -149,7 +149,7 @@ static int connect_disk(struct xblk *d)
 	d->bounce = !d->trusted || (k.persistent && xblk_want_persistent());
 	d->max_segs = max(min(xblk_want_segs(), d->offer.max_indirect), XSP_BLK_SEGS);
 	if (d->disk) {
-		xblk_disk_limits(d);
+		xblk_limits_apply(d);
 		xblk_disk_resize(d);
 	}
 	for (unsigned int i = 0; i < d->n_queues; i++)

@@ -11,6 +11,7 @@
  *   request.c  requests: pages, grants, ring entries
  *   pool.c     pages that are granted as long as the device is connected
  *   disk.c     the gendisk: name, limits, adding and removing it
+ *   limits.c   what the block layer may ask of it; differs between kernels
  *   debugfs.c  rings and counters to look at
  *
  * Who waits for what. XenBus calls the driver from one thread for all devices, so nothing there waits
@@ -208,8 +209,14 @@ void xblk_pool_give(struct xblk_pool *p, struct list_head *from);
 int xblk_disk_name(struct xblk *d);
 void xblk_disk_free_name(struct xblk *d);
 void xblk_disk_work(struct work_struct *w);
-void xblk_disk_limits(struct xblk *d);
 void xblk_disk_resize(struct xblk *d);
+
+/* limits.c */
+struct gendisk *xblk_limits_new_disk(struct xblk *d);
+void xblk_limits_apply(struct xblk *d);
+void xblk_limits_no_discard(struct request_queue *q);
+void xblk_limits_no_erase(struct request_queue *q);
+void xblk_limits_no_flush(struct request_queue *q);
 
 /* debugfs.c */
 void xblk_debugfs_init(void);
