@@ -18,7 +18,7 @@ rule 'frontend/core/*.[ch]'   'ring/|frontend/core/'
 rule 'common/xenbus/fsm.[ch]' 'common/xenbus/fsm\.h'
 rule 'common/*.[ch]'          'ring/|common/'
 rule 'frontend/user/*.[ch]'   'ring/|common/|frontend/core/|frontend/user/'
-rule 'frontend/linux/*.[ch]'  'ring/|common/xenbus/fsm\.h|frontend/core/|frontend/linux/'
+rule 'frontend/linux/*.[ch]'  'ring/|common/xenbus/fsm\.[ch]|frontend/core/|frontend/linux/'
 rule 'backend/*.[ch]'         'ring/|common/|backend/'
 rule 'tools/*.[ch]'           'ring/|common/|frontend/user/|tools/'
 

@@ -6,7 +6,7 @@
 # timeout: 900
 set -eu
 cd "$(dirname "$0")"
-ko=$(../../frontend/linux/build.sh)
+ko=$(../../frontend/linux/build.sh | grep /xensplit-blk)
 mkdir -p "$B/guest"
 strip --strip-debug -o "$B/guest/${ko##*/}" "$ko"
 XSP_RIG_TIMEOUT=${XSP_RIG_TIMEOUT:-860} exec ./rig.sh run dom0-module-life.sh "$@"

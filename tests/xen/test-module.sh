@@ -4,7 +4,7 @@
 # timeout: 900
 set -eu
 cd "$(dirname "$0")"
-ko=$(../../frontend/linux/build.sh)
+ko=$(../../frontend/linux/build.sh | grep /xensplit-blk)
 # unpacked in memory by the guests: without debug information
 mkdir -p "$B/guest"
 strip --strip-debug -o "$B/guest/${ko##*/}" "$ko"

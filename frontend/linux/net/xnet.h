@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * Inside of xensplit-net.ko, a NIC of the guest (a "vif" of XenBus) as a NAPI network device. The rings
+ * are frontend/core's and the order of the handshake common/xenbus/fsm.h's; here is what they need of
+ * Linux:
+ *
+ *   main.c     the module: parameters, the driver of XenBus
+ *   state.c    does what the state machine says; recovery, removal
+ *   keys.c     the store
+ *   queue.c    rings, event channels, NAPI
+ *   tx.c       packets out of the guest: pages, grants, ring entries
+ *   rx.c       pages into the ring, packets out of it
+ *   netdev.c   the net_device: features, sizes, statistics
+ *   ethtool.c  what ethtool shows and changes
+ *   debugfs.c  rings and counters to look at
+ *   fsm.c      the state machine once more, because an object can't be part of two modules
+ *
+ * Who waits for what. XenBus calls the driver from one thread for all devices, so nothing there waits
+ * for the backend: it queues `advance`, which does one device's state machine and stops while the
+ * guest is being saved.
+ *
+ * Locks: xnet.lock (a mutex) covers the state machine, the RTNL is taken inside it, so what the kernel
+ * calls under the RTNL never takes xnet.lock. xnet_queue.tx_lock covers the transmit half of a queue;
+ * the receive half belongs to its NAPI poll.
+ */
+#ifndef XSP_LINUX_XNET_H
+#define XSP_LINUX_XNET_H
+
+#include <linux/etherdevice.h>
+#include <linux/mutex.h>
+#include <linux/netdevice.h>
+#include <linux/skbuff.h>
+#include <linux/spinlock.h>
+#include <linux/timer.h>
+#include <linux/workqueue.h>
+#include <xen/grant_table.h>
+#include <xen/xenbus.h>
+
+#include "common/xenbus/fsm.h"
+#include "frontend/core/netfront_rx.h"
+#include "frontend/core/netfront_tx.h"
+#include "frontend/core/netkeys.h"
+
+#define XNET_NAME       "xensplit-net"
+#define XNET_PATIENCE   (10 * HZ)      /* for the backend, when something is to end */
+#define XNET_BREAKS     3              /* times a backend may break the protocol ... */
+#define XNET_BREAKS_IN  (60 * HZ)      /* ... within this time, before the NIC is given up */
+#define XNET_COPY_BYTES 256u           /* packets up to this size are copied, headers, too */
+#define XNET_NO_PIECE   0xffffu
+#define XNET_TX_ROOM    (XSP_NET_MIN_SLOTS + 2) /* slots of the largest packet with its extras */
+
+/*
+ * A place for a piece of a packet that is sent. `own` is a page of the driver that stays granted as
+ * long as the connection lasts; what is copied is copied there. A page of the packet itself is lent
+ * with lend_ref until the backend has answered. Made once, so that no packet allocates a grant.
+ */
+struct xnet_piece {
+	struct page *own; /* NULL: none yet */
+	grant_ref_t own_ref, lend_ref;
+	struct page *lent; /* NULL: not this time */
+	struct sk_buff *skb; /* of a packet's first piece */
+	u16 next; /* the next free one, or of the same packet */
+};
+
+/* A page that the backend may fill. */
+struct xnet_buf {
+	struct page *page; /* NULL: none now */
+	grant_ref_t ref;
+	bool granted;
+};
+
+struct xnet_count {
+	u64 tx_packets, tx_bytes, tx_gso, tx_blank;
+	u64 tx_copied, tx_lent;        /* packets all of which was copied; of which pages were granted */
+	u64 tx_refused, tx_dropped;    /* by the backend; here */
+	u64 tx_stops;                  /* times the ring was full */
+	u64 rx_packets, rx_bytes, rx_gso, rx_blank;
+	u64 rx_copied, rx_taken;       /* packets that were copied; whose pages were used */
+	u64 rx_bad, rx_dropped;        /* made no sense; no memory, or the interface was down */
+	u64 events, spurious;          /* received; of these, brought nothing */
+	u64 tx_notifies, rx_notifies;  /* sent */
+};
+
+struct xnet_queue {
+	struct xnet *d;
+	unsigned int index;
+	struct napi_struct napi;
+	bool live;   /* its rings may be used; under tx_lock, and with NAPI off */
+	int resumes; /* xnet_resumes when the rings were made */
+	bool keep;   /* all data is copied, pages stay granted */
+	evtchn_port_t port[2]; /* tx, rx; with one for both the first */
+	int irq[2];
+	unsigned long eoi;     /* bits: this event is not acknowledged yet */
+	bool moved[2];         /* answers were taken since the last event */
+	/* transmit, under tx_lock */
+	spinlock_t tx_lock;
+	struct xsp_netfront_tx tx;
+	void *tx_ring;
+	grant_ref_t tx_ring_ref;
+	struct xnet_piece *piece; /* XSP_NET_TX_SLOTS */
+	u16 free, n_free;
+	/* receive, its NAPI poll's */
+	struct xsp_netfront_rx rx;
+	void *rx_ring;
+	grant_ref_t rx_ring_ref;
+	struct xnet_buf *buf; /* XSP_NET_RX_SLOTS */
+	u16 *idle;            /* numbers of bufs that are not posted */
+	unsigned int n_idle;
+	struct page_pool *pages;
+	struct timer_list refill; /* there was no memory for pages */
+
+	const char *broken; /* what the core doesn't know of */
+	struct xnet_count count;
+	char irq_name[2][28];
+};
+
+struct xnet {
+	struct net_device *dev;
+	struct xenbus_device *xb;
+	struct mutex lock;
+	struct work_struct advance;
+	struct delayed_work deadline;
+	u32 devid;
+	/* state machine */
+	bool want;       /* false: to be closed */
+	bool connected;  /* rings are published */
+	bool up;         /* and the backend uses them */
+	bool recover;    /* closing in order to connect again */
+	bool reshape;    /* ... because we want other rings: ethtool */
+	bool linger;     /* closed; the rings go when the backend has let go of them */
+	bool registered;
+	bool ready;      /* connected, or never will be (for waiting at boot) */
+	unsigned long broken; /* bit 0: a ring of this connection is broken */
+	const char *why; /* it is closed */
+	unsigned long deadline_at; /* jiffies, or 0 */
+	unsigned int breaks;
+	unsigned long first_break;
+	unsigned long life; /* counts connections */
+	/* what was agreed */
+	struct xsp_net_offer offer;
+	struct xsp_net_params params;
+	bool trusted;
+	bool link; /* the backend's carrier key */
+	bool split;
+	unsigned int n_queues;
+	unsigned int want_queues; /* changed by ethtool -L */
+	struct xnet_queue *queue; /* XSP_NET_MAX_QUEUES of them */
+	struct xenbus_watch link_watch;
+	struct dentry *debug;
+};
+
+/* main.c: parameters as they are now, within range */
+extern struct workqueue_struct *xnet_wq;
+extern atomic_t xnet_resumes; /* times this guest came back from a save */
+unsigned int xnet_want_queues(void);
+bool xnet_trust(void);
+
+/* state.c */
+void xnet_advance_work(struct work_struct *w);
+void xnet_deadline_work(struct work_struct *w);
+void xnet_forget_connection(struct xnet *d);
+void xnet_broken(struct xnet_queue *u, const char *how);
+void xnet_reshape(struct xnet *d);
+void xnet_close(struct xnet *d);
+
+/* keys.c */
+int xnet_keys_nature(struct xnet *d, u8 mac[ETH_ALEN], u32 *mtu);
+int xnet_keys_offer(struct xnet *d);
+int xnet_keys_publish(struct xnet *d);
+bool xnet_keys_trusted(struct xnet *d);
+bool xnet_keys_link(struct xnet *d);
+void xnet_keys_watch_link(struct xnet *d);
+void xnet_keys_unwatch_link(struct xnet *d);
+
+/* queue.c */
+void xnet_queue_init(struct xnet *d, unsigned int index);
+int xnet_queue_make(struct xnet_queue *u);
+void xnet_queue_drop(struct xnet_queue *u);
+void xnet_queue_start(struct xnet_queue *u);
+void xnet_queue_stop(struct xnet_queue *u);
+void xnet_queue_kick(struct xnet_queue *u);
+bool xnet_queue_usable(const struct xnet_queue *u);
+
+/* tx.c */
+int xnet_tx_make(struct xnet_queue *u);
+void xnet_tx_drop(struct xnet_queue *u);
+netdev_tx_t xnet_xmit(struct sk_buff *skb, struct net_device *dev);
+void xnet_tx_clean(struct xnet_queue *u, int budget);
+bool xnet_tx_sleep(struct xnet_queue *u);
+
+/* rx.c */
+int xnet_rx_make(struct xnet_queue *u);
+void xnet_rx_drop(struct xnet_queue *u);
+void xnet_rx_fill(struct xnet_queue *u);
+int xnet_rx_take(struct xnet_queue *u, int budget);
+
+/* netdev.c */
+struct net_device *xnet_netdev_new(void);
+void xnet_netdev_agreed(struct xnet *d);
+
+/* ethtool.c */
+extern const struct ethtool_ops xnet_ethtool_ops;
+
+/* debugfs.c */
+void xnet_debugfs_init(void);
+void xnet_debugfs_exit(void);
+void xnet_debugfs_add(struct xnet *d);
+void xnet_debugfs_remove(struct xnet *d);
+
+#endif
