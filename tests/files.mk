@@ -30,7 +30,9 @@ test_control.src  := tests/unit/test_control.c tests/made_up.c
 test_control.deps := control common fsm
 test_control.pkgs := json-c inih cmocka
 
-units += test_hist test_log test_devname
+units += test_hist test_log test_devname test_stream
+test_stream.src   := tests/unit/test_stream.c
+test_stream.pkgs  := cmocka
 test_hist.src     := tests/unit/test_hist.c
 test_hist.deps    := common
 test_hist.pkgs    := cmocka

@@ -7,6 +7,8 @@
 
 #include <xen/grant_table.h>
 
+#include "common/stream.h"
+
 static struct xsp_io *io_of(struct xsp_blkq *q, const struct xsp_slot *slot)
 {
 	return xsp_worker_io(q->base.worker, slot->io);
@@ -137,29 +139,50 @@ static void add_iov(struct xsp_io *io, uint8_t *addr, uint32_t len)
 		io->iovs[io->niov++] = (struct iovec){ addr, len };
 }
 
-/* The request's iovecs: each segment where it is mapped, or its place in the buffer. */
+/*
+ * The request's iovecs: each segment where it is mapped, or its place in the buffer. What a processor
+ * copies on its way to us, it copies into the buffer all the same: that stays in our cache, and from there
+ * it goes past the cache to the guest's pages. A copy more, but lines that are dirty in our cache would
+ * keep the guest waiting for far longer (common/stream.h).
+ */
 static void place(struct xsp_blkq *q, struct xsp_slot *slot)
 {
 	const struct xsp_blk_seg *segs = xsp_blkq_segs(q, slot);
 	struct xsp_io *io = io_of(q, slot);
 	bool aligned = xsp_blk_aligned(segs, slot->n_segs, q->limits.sector_size);
+	bool straight = q->pages && aligned && !(slot->op == XSP_IO_READ && q->c.target->copied_reads);
 	uint32_t at = 0;
 
 	io->niov = 0;
+	io->mapped = false;
 	for (uint32_t i = 0; i < slot->n_segs; i++) {
 		uint32_t len = seg_bytes(&segs[i]);
 		uint8_t *page = NULL;
 
 		io->extents[i] = XSP_NO_EXTENT;
-		if (q->pages && aligned) /* else all of it goes through the buffer, which is */
+		if (straight) /* what is not aligned goes through the buffer, which is */
 			page = xsp_pages_get(q->pages, segs[i].gref, &io->extents[i]);
+		io->mapped |= page != NULL;
 		add_iov(io, page ? page + segs[i].first * XSP_SECTOR_SIZE : io->bounce + at, len);
 		at += len;
 	}
 	io->iov = io->iovs;
 }
 
-/* Grant copies for those segments of a placed request that are not mapped. */
+/* A piece of the buffer into the guest's page, if it is mapped. */
+static bool copy_mapped(struct xsp_blkq *q, const struct xsp_blk_seg *seg, const uint8_t *from, uint32_t len)
+{
+	uint16_t extent;
+	uint8_t *page = q->pages ? xsp_pages_get(q->pages, seg->gref, &extent) : NULL;
+
+	if (!page)
+		return false;
+	xsp_stream_copy(page + seg->first * XSP_SECTOR_SIZE, from, len);
+	xsp_pages_put(q->pages, extent);
+	return true;
+}
+
+/* What went through the buffer of a placed request: grant copies, but for reads into mapped pages. */
 static void copy_unmapped(struct xsp_blkq *q, uint16_t number, struct copies *c)
 {
 	struct xsp_slot *slot = &q->slots[number];
@@ -170,7 +193,7 @@ static void copy_unmapped(struct xsp_blkq *q, uint16_t number, struct copies *c)
 	for (uint32_t i = 0; i < slot->n_segs; i++) {
 		uint32_t len = seg_bytes(&segs[i]);
 
-		if (io->extents[i] == XSP_NO_EXTENT)
+		if (io->extents[i] == XSP_NO_EXTENT && (c->in || !copy_mapped(q, &segs[i], io->bounce + at, len)))
 			copies_add(c, number, segs[i].gref, segs[i].first * XSP_SECTOR_SIZE,
 				   io->bounce + at, len);
 		at += len;

@@ -195,6 +195,7 @@ static int file_open(const char *opts, const char *rest, const struct xsp_target
 	f->t.ops = &xsp_target_file;
 	f->t.readonly = wish->readonly;
 	f->t.can_flush = true;
+	f->t.copied_reads = !direct;
 	f->t.can_discard = !wish->readonly;
 	f->fd = open(rest, (wish->readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC |
 			   (direct ? O_DIRECT : 0));

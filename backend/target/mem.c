@@ -107,8 +107,7 @@ static void mem_submit(struct xsp_target *t, struct xsp_io *io)
 
 	switch (io->op) {
 	case XSP_IO_READ:
-		for (unsigned int i = 0; i < io->niov; at += io->iov[i++].iov_len)
-			memcpy(io->iov[i].iov_base, at, io->iov[i].iov_len);
+		xsp_io_fill(io, at);
 		break;
 	case XSP_IO_WRITE:
 		for (unsigned int i = 0; i < io->niov; at += io->iov[i++].iov_len)

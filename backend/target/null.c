@@ -51,8 +51,7 @@ static void null_submit(struct xsp_target *t, struct xsp_io *io)
 {
 	(void)t;
 	if (io->op == XSP_IO_READ)
-		for (unsigned int i = 0; i < io->niov; i++)
-			memset(io->iov[i].iov_base, 0, io->iov[i].iov_len);
+		xsp_io_zero(io);
 	xsp_io_done(io, 0);
 }
 

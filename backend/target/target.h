@@ -17,6 +17,7 @@
 #include <sys/uio.h>
 
 #include "backend/worker.h"
+#include "common/stream.h"
 
 enum xsp_io_op { XSP_IO_READ, XSP_IO_WRITE, XSP_IO_FLUSH, XSP_IO_DISCARD };
 
@@ -34,6 +35,7 @@ struct xsp_io {
 	void (*done)(struct xsp_io *io, int err); /* through xsp_io_done only */
 	void *queue;
 	uint16_t slot;
+	bool mapped;              /* its data lies in pages of the guest, not in the buffer */
 	bool sync_before, sync_after; /* flushes around this write, still to do: a target that makes a
 				       * write durable by itself clears sync_after */
 	uint8_t *bounce;          /* its buffer, its iovecs and, for mapped pages, their extents: */
@@ -93,7 +95,26 @@ static inline void xsp_io_scatter(const struct xsp_io *io)
 
 	for (unsigned int i = 0; i < io->niov; at += io->iov[i++].iov_len)
 		if (io->iov[i].iov_base != at)
-			memcpy(io->iov[i].iov_base, at, io->iov[i].iov_len);
+			xsp_stream_copy(io->iov[i].iov_base, at, io->iov[i].iov_len);
+}
+
+/** xsp_io_zero - a read of zeros; xsp_io_fill - of what lies in this process's memory */
+static inline void xsp_io_zero(const struct xsp_io *io)
+{
+	for (unsigned int i = 0; i < io->niov; i++)
+		if (io->mapped)
+			xsp_stream_zero(io->iov[i].iov_base, io->iov[i].iov_len);
+		else
+			memset(io->iov[i].iov_base, 0, io->iov[i].iov_len);
+}
+
+static inline void xsp_io_fill(const struct xsp_io *io, const uint8_t *from)
+{
+	for (unsigned int i = 0; i < io->niov; from += io->iov[i++].iov_len)
+		if (io->mapped)
+			xsp_stream_copy(io->iov[i].iov_base, from, io->iov[i].iov_len);
+		else
+			memcpy(io->iov[i].iov_base, from, io->iov[i].iov_len);
 }
 
 /* What the opener wants; a target that can't have it fails to open and says why. */
@@ -111,6 +132,7 @@ struct xsp_target {
 	bool readonly;
 	bool logged;             /* log.c is in the chain, for which a request has room once */
 	bool forgets;            /* what it holds is gone with the daemon */
+	bool copied_reads;       /* a processor brings what is read (a page cache, a socket): see blk/data.c */
 	bool can_flush;          /* FLUSH means something */
 	bool can_discard;        /* DISCARD gives space back; the range then reads anything or zeros */
 	uint32_t discard_granularity; /* bytes */
