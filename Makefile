@@ -116,8 +116,10 @@ bench:          ## rings and disks beside their peers, two minutes on an idle ma
 	@$(MAKE) --no-print-directory -j$$(nproc) all
 	@mkdir -p $(B)/bench
 	@$(B)/bin/xensplit-bench ring --seconds=0.05 --out=$(B)/bench/ring.json
+	@$(B)/bin/xensplit-bench wake --seconds=0.05 --out=$(B)/bench/wake.json
+	@$(B)/bin/xensplit-bench grant --seconds=0.02 --out=$(B)/bench/grant.json
 	@$(B)/bin/xensplit-bench blk --target=null,file --seconds=0.1 --out=$(B)/bench/blk.json
-	@$(B)/bin/xensplit-bench report --out=$(B)/bench/report.html $(B)/bench/ring.json $(B)/bench/blk.json
+	@$(B)/bin/xensplit-bench report --out=$(B)/bench/report.html $(addprefix $(B)/bench/,ring.json wake.json grant.json blk.json)
 	@echo "$(B)/bench/report.html"
 
 xen-shell:      ## a prompt in Dom0 of a real Xen, booted under QEMU

@@ -32,7 +32,7 @@ nbdkit-xensplit-plugin.libs := -Wl,--exclude-libs,ALL
 nbdkit-xensplit-plugin.pkgs := nbdkit xenevtchn xengnttab xenstore
 # How fast it all is, beside others.
 programs += xensplit-bench
-xensplit-bench.src := $(addprefix tools/bench/,main.c rounds.c json.c axes.c pair.c limits.c ring.c ring_xsp.c ring_xen.c \
+xensplit-bench.src := $(addprefix tools/bench/,main.c rounds.c json.c axes.c pair.c limits.c world.c wake.c wake_means.c grant.c ring.c ring_xsp.c ring_xen.c \
 	blk.c rig.c child.c load.c load_front.c load_nbd.c load_uring.c \
 	report.c chart.c compare.c) common/lab/env.c
 xensplit-bench.deps := front blkfront common fsm ring

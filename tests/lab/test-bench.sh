@@ -29,10 +29,10 @@ PY
 }
 
 xensplit-bench --help >"$T/help" && grep -q ring "$T/help" || fail "--help"
-for m in ring blk report compare; do
+for m in ring wake grant blk report compare; do
 	xensplit-bench $m --help >"$T/help" && grep -q '^examples:' "$T/help" || fail "$m --help"
 done
-for bad in "" nonsense "ring --batch=0" "ring --order=5" "ring --batch=1,,2" "ring --rounds=x" "ring --nope" "blk --target=disk" "blk --size=100" "blk --guests=65" report "compare x"; do
+for bad in "" nonsense "ring --batch=0" "ring --order=5" "ring --batch=1,,2" "ring --rounds=x" "ring --nope" "wake --flow=up" "wake --spin=0" "wake x" "grant --pages=65" "grant --use=burn" "blk --target=disk" "blk --size=100" "blk --guests=65" report "compare x"; do
 	xensplit-bench $bad >/dev/null 2>&1
 	[ $? = 2 ] || fail "'$bad' is no usage error"
 done
@@ -45,6 +45,31 @@ sound "$T/ring.json" xsp xen-notify $two
 grep -q 'no hypervisor' "$T/ring.txt" && grep -q 'ratio' "$T/ring.txt" || fail "no table"
 xensplit-bench ring --batch=8 --order=4 --rounds=1 --seconds=0.02 --json >"$T/one.json" || fail "ring --json"
 sound "$T/one.json" xsp
+
+# Waking and grants, in a lab that they make; event channels are the lab's.
+xensplit-bench wake --rounds=2 --seconds=0.02 --out="$T/wake.json" >"$T/wake.txt" 2>&1 || fail "wake: $(cat "$T/wake.txt")"
+sound "$T/wake.json" eventfd epoll futex uring-poll uring-msg evtchn evtchn-uring
+xensplit-bench grant --pages=1,8 --rounds=2 --seconds=0.02 --out="$T/grant.json" >"$T/grant.txt" 2>&1 || fail "grant: $(cat "$T/grant.txt")"
+sound "$T/grant.json" map-each map-batch copy persistent static
+python3 - "$T/wake.json" "$T/grant.json" <<'PY' || fail "wake or grant count something else than they say"
+import json, sys
+wake, grant = (json.load(open(f)) for f in sys.argv[1:])
+for g in wake["groups"]:
+    for s in g["series"]:
+        m = s["more"]
+        if g["axes"]["flow"] == "stream" and not s["limit"]:  # every event is sent; who wakes takes all there are
+            assert 1 <= m["front_notifies"] < 1.1 and m["back_wakes"] <= 1.01, s
+        elif g["axes"]["cores"] == "one":  # somebody has to sleep, or the other one never runs
+            assert all(0 < m[k] < 1.5 for k in ("front_notifies", "back_notifies", "front_wakes", "back_wakes")), s
+        if g["axes"]["flow"] == "trip" and not s["limit"]:
+            share = [p[1] for p in s["latency"]]
+            assert share == sorted(share) and abs(share[-1] - 1) < 1e-9 and m["p50_us"] <= m["p99_us"], s
+for g in grant["groups"]:
+    n = g["axes"]["pages"]
+    calls = {s["name"]: s["more"]["calls_per_page"] for s in g["series"]}
+    assert calls["map-each"] == 2 and abs(calls["map-batch"] - 2 / n) < 1e-9 and abs(calls["copy"] - 1 / n) < 1e-9, calls
+    assert calls["static"] == 0 and calls.get("persistent", 0) == 0 and ("persistent" in calls) == (g["axes"]["use"] == "read")
+PY
 
 # Disks: every axis once, with whatever peers are installed; those that aren't are named.
 xensplit-bench blk --target=null,file --size=4k --depth=8 --wait=sleep,poll --backend=adaptive --rounds=2 --seconds=0.05 --out="$T/blk.json" >"$T/blk.txt" 2>&1 ||
@@ -64,7 +89,7 @@ assert kept["skipped"] or {s["name"] for g in kept["groups"] for s in g["series"
 PY
 
 # The report is one whole page without anything from elsewhere; a run is the same as itself.
-xensplit-bench report --out="$T/report.html" "$T/ring.json" "$T/blk.json" "$T/axes.json" || fail "report"
+xensplit-bench report --out="$T/report.html" "$T/ring.json" "$T/wake.json" "$T/grant.json" "$T/blk.json" "$T/axes.json" || fail "report"
 python3 - "$T/report.html" "$T/blk.json" <<'PY' || fail "the report"
 import html.parser, json, re, sys
 text = open(sys.argv[1]).read()
@@ -87,8 +112,9 @@ for g in json.load(open(sys.argv[2]))["groups"]:
     assert g["title"] in text
 PY
 xensplit-bench compare "$T/blk.json" "$T/blk.json" >"$T/compare" || fail "compare"
+xensplit-bench compare "$T/wake.json" "$T/wake.json" >"$T/same" && xensplit-bench compare "$T/grant.json" "$T/grant.json" >>"$T/same" || fail "compare: wake, grant"
 grep -q 'within the noise\|too few rounds' "$T/compare" && ! grep -q 'faster\|slower' "$T/compare" || fail "compare: $(cat "$T/compare")"
 xensplit-bench compare "$T/blk.json" "$T/ring.json" >/dev/null 2>&1 && fail "nothing in common is no error"
 echo '{}' >"$T/no.json"
 xensplit-bench report "$T/no.json" >/dev/null 2>&1 && fail "any file makes a report"
-for d in /tmp/xensplit-bench.*; do [ ! -e "$d" ] || pgrep -f "$d" >/dev/null || fail "$d is left behind"; done
+for d in /tmp/xensplit-bench.*; do [ ! -d "$d" ] || pgrep -f "$d" >/dev/null || fail "$d is left behind"; done

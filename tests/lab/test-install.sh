@@ -13,7 +13,7 @@ install /usr >"$T/list" || exit 1
 multi=usr/lib/$(gcc -print-multiarch)
 for f in usr/bin/xensplitd usr/bin/xensplit usr/bin/xensplit-vbd "$multi/libxensplit-front.so" \
 	usr/include/xensplit-front.h etc/xen/scripts/block-xensplit etc/xen/xensplitd.conf \
-	lib/systemd/system/xensplitd.service usr/share/man/man1/xensplit.1 usr/share/man/man8/xensplitd.8 \
+	lib/systemd/system/xensplitd.service usr/share/man/man1/xensplit.1 usr/share/man/man8/xensplitd.8 usr/share/man/man1/xensplit-bench.1 \
 	usr/share/bash-completion/completions/xensplit usr/lib/xensplit/lab/libxengnttab.so.1; do
 	[ -s "$D/$f" ] || bad "$f is not there"
 done

@@ -19,4 +19,13 @@ done
 for m in $(grep -oE '^	\{ ?"[a-z]+\.[a-z]+"' backend/methods.c | grep -oE '[a-z]+\.[a-z]+'); do
 	grep -q "$m" docs/man/xensplitd.8 || { echo "xensplitd.8 lacks the method $m"; bad=1; }
 done
+# The modes of the benchmark, and the options of those it has to itself.
+for m in ring wake grant blk report compare; do
+	grep -q "^\.B $m\$" docs/man/xensplit-bench.1 || { echo "xensplit-bench.1 lacks the mode $m"; bad=1; }
+done
+for m in ring wake grant; do
+	for o in $("$B/bin/xensplit-bench" $m --help | grep -oE '^ +--[a-z]+' | sort -u); do
+		plain docs/man/xensplit-bench.1 | grep -qE -- "$o([^a-z-]|$)" || { echo "xensplit-bench.1 lacks $o"; bad=1; }
+	done
+done
 exit $bad

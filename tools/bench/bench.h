@@ -15,6 +15,8 @@
 
 #include <json-c/json.h>
 
+#include "common/hist.h"
+
 #define MAX_ROUNDS      99
 #define MAX_CONTESTANTS 12
 #define MAX_NOTES       20
@@ -32,6 +34,7 @@ struct series {
 		int n;
 	} note[MAX_NOTES]; /* other figures of each round, by name */
 	int n_notes;
+	struct xsp_hist latency; /* of all rounds; may be empty */
 };
 
 /* One point of the axes: a group of series that were interleaved. */
@@ -50,6 +53,7 @@ struct group {
 /* A run of the tool. */
 struct bench {
 	const char *mode;
+	const char *world; /* NULL: the lab */
 	int argc;
 	char **argv;
 	bool json_out, quiet;
@@ -67,6 +71,9 @@ struct series *group_series(struct group *g, const char *name, const char *what,
 void series_note(struct series *s, const char *key, double value);
 void group_print(const struct group *g);
 const char *placement_of(double line_ns);
+
+/** world_of - where the figures are from: for the label of everything that is printed and written */
+const char *world_of(const struct bench *b);
 
 /* json.c */
 void bench_start(struct bench *b);
@@ -98,6 +105,8 @@ void bench_turn(bool fifo);
 void bench_turn_over(bool fifo);
 
 int mode_ring(struct bench *b, int argc, char **argv);
+int mode_wake(struct bench *b, int argc, char **argv);
+int mode_grant(struct bench *b, int argc, char **argv);
 int mode_blk(struct bench *b, int argc, char **argv);
 int mode_report(struct bench *b, int argc, char **argv);
 int mode_compare(struct bench *b, int argc, char **argv);

@@ -73,13 +73,38 @@ static void command(const struct bench *b, struct json_object *o)
 	text(o, "command", line);
 }
 
+const char *world_of(const struct bench *b)
+{
+	return b->world ? b->world : "lab: no hypervisor";
+}
+
 void bench_start(struct bench *b)
 {
 	b->groups = json_object_new_array();
 	b->skipped = json_object_new_array();
 	if (!b->json_out && !b->quiet)
-		printf("xensplit-bench %s (%s); lab: no hypervisor; %d rounds of %g s each\n", b->mode,
-		       XSP_VERSION, b->rounds, b->seconds);
+		printf("xensplit-bench %s (%s); %s; %d rounds of %g s each\n", b->mode, XSP_VERSION, world_of(b),
+		       b->rounds, b->seconds);
+}
+
+/* Which share of all was no slower: [[microseconds, share], ...], only where it changes. */
+static struct json_object *latency_json(const struct xsp_hist *h)
+{
+	struct json_object *a = json_object_new_array();
+	uint64_t total = xsp_hist_total(h), sum = 0;
+
+	for (unsigned int i = 0; total && i < XSP_HIST_BUCKETS; i++) {
+		struct json_object *point;
+
+		sum += h->count[i];
+		if (!h->count[i])
+			continue;
+		point = json_object_new_array();
+		json_object_array_add(point, json_object_new_double((double)xsp_hist_upper_ns(i) / 1e3));
+		json_object_array_add(point, json_object_new_double((double)sum / (double)total));
+		json_object_array_add(a, point);
+	}
+	return a;
 }
 
 /* min, max, median of a series, and its ratios to every other one of the group. */
@@ -119,6 +144,8 @@ static struct json_object *series_json(const struct group *g, const struct serie
 	for (const struct note *n = s->note; n < s->note + s->n_notes; n++)
 		number(more, n->key, median_of(n->value, n->n));
 	json_object_object_add(o, "more", more);
+	if (xsp_hist_total(&s->latency))
+		json_object_object_add(o, "latency", latency_json(&s->latency));
 	return o;
 }
 
@@ -170,7 +197,7 @@ static struct json_object *whole(struct bench *b)
 	text(o, "version", XSP_VERSION);
 	text(o, "commit", commit ? commit : "");
 	text(o, "mode", b->mode);
-	text(o, "world", "lab: no hypervisor");
+	text(o, "world", world_of(b));
 	text(o, "when", when);
 	command(b, o);
 	json_object_object_add(o, "machine", machine());

@@ -21,6 +21,8 @@ struct mode {
 
 static const struct mode modes[] = {
 	{ "ring", "a block ring alone, against Xen's own macros", mode_ring },
+	{ "wake", "waking the other half: event channels, eventfd, futex, io_uring", mode_wake },
+	{ "grant", "reaching a guest's pages: mapped, copied, kept mapped", mode_grant },
 	{ "blk", "disks: our frontend, xensplitd, a lab; QEMU's backend, NBD, io_uring beside them", mode_blk },
 	{ "report", "one HTML page from the JSON files of the others", mode_report },
 	{ "compare", "two such files side by side", mode_compare },

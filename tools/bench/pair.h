@@ -27,6 +27,7 @@ struct pair {
 	int wake[2];       /* eventfd of each half; the other one writes it */
 	uint64_t ops, ns;  /* by the front half: requests answered, and how long that took */
 	uint64_t wrong;    /* answers that were not those expected */
+	void *ctx;         /* of the contestant */
 	struct pair_counts {
 		uint64_t cpu_ns, notifies, wakes;
 	} __attribute__((aligned(128))) half[2]; /* of each half */

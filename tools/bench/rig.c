@@ -80,7 +80,7 @@ static int start_daemon(struct rig *r, char *const extra[])
 	return failed(r, "xensplitd");
 }
 
-int rig_up(struct rig *r, unsigned int guests, char *const extra[])
+int rig_lab(struct rig *r, unsigned int guests)
 {
 	char labdir[4096], path[8192], number[16];
 	char *up[] = { ARG("xensplit"), ARG("lab"), ARG("up"), ARG("--dir"), r->lab, ARG("--guests"), number,
@@ -102,7 +102,12 @@ int rig_up(struct rig *r, unsigned int guests, char *const extra[])
 	mkdir(r->lab, 0755);
 	r->guests = guests;
 	r->is_up = true;
-	return child_run(up, r->log) ? failed(r, "xensplit lab up") : start_daemon(r, extra);
+	return child_run(up, r->log) ? failed(r, "xensplit lab up") : 0;
+}
+
+int rig_up(struct rig *r, unsigned int guests, char *const extra[])
+{
+	return rig_lab(r, guests) ? -1 : start_daemon(r, extra);
 }
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)

@@ -18,6 +18,9 @@ struct rig {
 
 #define RIG_DISK_BYTES (256u << 20) /* of each target */
 
+/** rig_lab - only the lab: Dom0 and @guests guests. As rig_up. */
+int rig_lab(struct rig *r, unsigned int guests);
+
 /**
  * rig_up - a lab with @guests guests and the daemon in Dom0
  * @extra: further arguments of the daemon, ended by NULL

@@ -67,6 +67,7 @@ sed -e "/^@COMMANDS@/{r $generated.roff" -e 'd}' docs/man/xensplit.1.in >"$gener
 rm -f "$generated.roff"
 put 0644 "$generated" "$PREFIX/share/man/man1/xensplit.1"
 for s in tools/bpftrace/*.bt; do put 0755 "$s" "$PREFIX/share/xensplit/bpftrace/${s##*/}"; done
+put 0644 docs/man/xensplit-bench.1 "$PREFIX/share/man/man1/xensplit-bench.1"
 put 0644 docs/man/xensplitd.8 "$PREFIX/share/man/man8/xensplitd.8"
 put 0644 docs/man/xensplitd.conf.5 "$PREFIX/share/man/man5/xensplitd.conf.5"
 "$B/bin/xensplit" completion bash >"$generated"
