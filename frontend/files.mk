@@ -10,7 +10,7 @@ netfront.src := frontend/core/netfront_tx.c frontend/core/netfront_rx.c \
 # The userspace host: a static archive for our own tools, a shared library for others.
 archives += front
 front.src := frontend/user/disk.c frontend/user/io.c frontend/user/keys.c frontend/user/pool.c \
-             frontend/user/sync.c frontend/user/owner.c frontend/user/nic.c frontend/user/nic_keys.c \
+             frontend/user/sync.c frontend/user/owner.c frontend/user/front.c frontend/user/nic.c frontend/user/nic_keys.c \
              frontend/user/nic_rings.c frontend/user/nic_data.c frontend/user/nic_ctrl.c
 front.pkgs := xenevtchn xengnttab xenstore
 

@@ -164,7 +164,7 @@ static int make_rings(struct xsp_disk *d)
 
 static bool go(struct xsp_disk *d, enum xsp_xenbus_state next)
 {
-	int error = next == XSP_XB_UNKNOWN ? 0 : xsp_keys_set_state(d, next);
+	int error = next == XSP_XB_UNKNOWN ? 0 : xsp_front_set_state(&d->store, XBT_NULL, d->front, next);
 
 	if (error == -ENOENT || error == -EACCES || !error) {
 		d->me = next;
@@ -236,7 +236,7 @@ void xsp_disk_advance(struct xsp_disk *d)
 		};
 		struct xsp_xenbus_verdict v;
 
-		if (!xsp_keys_look(d, &in.peer, &in.online, &in.peer_gone))
+		if (!xsp_front_look(&d->store, d->back, &in.peer, &in.online, &in.peer_gone))
 			return;
 		v = xsp_xenbus_front(&in);
 		if (!act(d, &v, in.peer))
@@ -269,7 +269,7 @@ static bool shake_hands(struct xsp_disk *d)
 			return false;
 		/* not for ever: a store that was restarted fires no watch of ours */
 		poll(&p, 1, by - now < 1000 ? (int)(by - now) : 1000);
-		xsp_keys_watch_fired(d);
+		xsp_front_watch_fired(&d->store);
 	}
 }
 
@@ -285,14 +285,14 @@ static int connect_disk(struct xsp_disk *d)
 	snprintf(path, sizeof(path), "%s/state", d->back);
 	if (!xs_watch(d->store.xs, path, "backend"))
 		return xsp_disk_fail(d, -ENXIO, "vbd %u: can't watch the store: %m", d->devid);
-	d->me = xsp_keys_state(d, d->front);
+	d->me = xsp_front_state(&d->store, d->front);
 	d->want = true;
 	if (!shake_hands(d))
 		return xsp_disk_fail(d, -ETIMEDOUT,
 				     "vbd %u: the backend in domain %u did not connect within %u ms "
 				     "(backend %s, frontend %s); is its daemon running?",
 				     d->devid, d->backend_domid, d->timeout_ms,
-				     xsp_xenbus_state_name(xsp_keys_state(d, d->back)),
+				     xsp_xenbus_state_name(xsp_front_state(&d->store, d->back)),
 				     xsp_xenbus_state_name(d->me));
 	return d->error;
 }
@@ -371,7 +371,8 @@ int xsp_disk_close(struct xsp_disk *d)
 	d->lost = true;
 	good = shake_hands(d);
 	if (!good) /* whoever opens it next finds it closed */
-		xsp_keys_set_state(d, XSP_XB_CLOSED);
+		xsp_front_set_state(&d->store, XBT_NULL, d->front, XSP_XB_CLOSED);
+	xsp_front_disown(&d->store, d->front);
 	free_disk(d);
 	return good ? 0 : -ETIMEDOUT;
 }

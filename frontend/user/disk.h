@@ -14,6 +14,7 @@
 #include "frontend/core/blkfront.h"
 #include "frontend/core/blkkeys.h"
 #include "ring/dialect.h"
+#include "frontend/user/front.h"
 #include "frontend/user/xensplit-front.h"
 
 /*
@@ -114,16 +115,12 @@ struct xsp_disk {
 
 /* keys.c */
 int xsp_keys_find(struct xsp_disk *d);
-bool xsp_keys_look(struct xsp_disk *d, enum xsp_xenbus_state *peer, bool *online, bool *gone);
-enum xsp_xenbus_state xsp_keys_state(struct xsp_disk *d, const char *dir);
-int xsp_keys_set_state(struct xsp_disk *d, enum xsp_xenbus_state state);
 int xsp_keys_offer(struct xsp_disk *d);
 int xsp_keys_disk(struct xsp_disk *d);
 int xsp_keys_resize(struct xsp_disk *d);
 int xsp_keys_eject(struct xsp_disk *d, bool push);
 int xsp_keys_publish(struct xsp_disk *d);
 int xsp_keys_owner(struct xsp_disk *d);
-bool xsp_keys_watch_fired(struct xsp_disk *d);
 
 /* pool.c */
 int xsp_pool_open(struct xsp_disk *d, uint32_t want);

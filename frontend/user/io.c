@@ -351,7 +351,7 @@ static void tick(struct xsp_disk *d)
 
 static void store_changed(struct xsp_disk *d)
 {
-	if (!xsp_keys_watch_fired(d))
+	if (!xsp_front_watch_fired(&d->store))
 		return;
 	xsp_disk_advance(d);
 	if (d->me == XSP_XB_CONNECTED && d->connected)

@@ -106,7 +106,7 @@ static void free_nic(struct xsp_nic *nic)
 
 static bool go(struct xsp_nic *nic, enum xsp_xenbus_state next)
 {
-	int error = next == XSP_XB_UNKNOWN ? 0 : xsp_nic_set_state(nic, next);
+	int error = next == XSP_XB_UNKNOWN ? 0 : xsp_front_set_state(&nic->store, XBT_NULL, nic->front, next);
 
 	if (error == -ENOENT || error == -EACCES || !error) {
 		nic->me = next;
@@ -187,7 +187,7 @@ void xsp_nic_advance(struct xsp_nic *nic)
 		};
 		struct xsp_xenbus_verdict v;
 
-		if (!xsp_nic_look(nic, &in.peer, &in.online, &in.peer_gone))
+		if (!xsp_front_look(&nic->store, nic->back, &in.peer, &in.online, &in.peer_gone))
 			return;
 		v = xsp_xenbus_front(&in);
 		if (!act(nic, &v))
@@ -222,7 +222,7 @@ static bool shake_hands(struct xsp_nic *nic)
 			return false;
 		/* not for ever: a store that was restarted fires no watch of ours */
 		poll(&p, 1, by - now < 1000 ? (int)(by - now) : 1000);
-		xsp_nic_watch_fired(nic);
+		xsp_front_watch_fired(&nic->store);
 	}
 }
 
@@ -236,14 +236,14 @@ static int connect_nic(struct xsp_nic *nic)
 		return error;
 	if (!xsp_nic_watch(nic, true))
 		return xsp_nic_fail(nic, -ENXIO, "vif %u: can't watch the store: %m", nic->devid);
-	nic->me = xsp_nic_state(nic, nic->front);
+	nic->me = xsp_front_state(&nic->store, nic->front);
 	nic->want = true;
 	if (!shake_hands(nic))
 		return xsp_nic_fail(nic, -ETIMEDOUT,
 				    "vif %u: the backend in domain %u did not connect within %u ms "
 				    "(backend %s, frontend %s); is its daemon running?",
 				    nic->devid, nic->backend_domid, nic->want_opts.timeout_ms,
-				    xsp_xenbus_state_name(xsp_nic_state(nic, nic->back)),
+				    xsp_xenbus_state_name(xsp_front_state(&nic->store, nic->back)),
 				    xsp_xenbus_state_name(nic->me));
 	return nic->error;
 }
@@ -295,7 +295,8 @@ int xsp_nic_close(struct xsp_nic *nic)
 	nic->waiting = false;
 	good = shake_hands(nic);
 	if (!good) /* whoever opens it next finds it closed */
-		xsp_nic_set_state(nic, XSP_XB_CLOSED);
+		xsp_front_set_state(&nic->store, XBT_NULL, nic->front, XSP_XB_CLOSED);
+	xsp_front_disown(&nic->store, nic->front);
 	free_nic(nic);
 	return good ? 0 : -ETIMEDOUT;
 }

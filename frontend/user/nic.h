@@ -15,6 +15,7 @@
 #include "frontend/core/netfront_rx.h"
 #include "frontend/core/netfront_tx.h"
 #include "frontend/core/netkeys.h"
+#include "frontend/user/front.h"
 #include "frontend/user/xensplit-nic.h"
 
 static_assert(XSP_NIC_MAX_QUEUES == XSP_NET_MAX_QUEUES, "");
@@ -101,16 +102,12 @@ bool xsp_nic_up(const struct xsp_nic *nic);
 
 /* nic_keys.c */
 int xsp_nic_find(struct xsp_nic *nic);
-bool xsp_nic_look(struct xsp_nic *nic, enum xsp_xenbus_state *peer, bool *online, bool *gone);
 bool xsp_nic_present(struct xsp_nic *nic);
-enum xsp_xenbus_state xsp_nic_state(struct xsp_nic *nic, const char *dir);
-int xsp_nic_set_state(struct xsp_nic *nic, enum xsp_xenbus_state state);
 int xsp_nic_read_offer(struct xsp_nic *nic);
 void xsp_nic_read_link(struct xsp_nic *nic);
 int xsp_nic_publish(struct xsp_nic *nic);
 int xsp_nic_owner(struct xsp_nic *nic);
 bool xsp_nic_watch(struct xsp_nic *nic, bool on);
-bool xsp_nic_watch_fired(struct xsp_nic *nic);
 
 /* nic_rings.c */
 int xsp_nic_make_rings(struct xsp_nic *nic);

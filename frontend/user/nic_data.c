@@ -298,7 +298,7 @@ void xsp_nic_process(struct xsp_nic *nic)
 			xsp_nic_take_events(nic);
 		else if (e[i].data.fd == nic->timer)
 			xsp_nic_timer(nic);
-		else if (e[i].data.fd == xs && xsp_nic_watch_fired(nic))
+		else if (e[i].data.fd == xs && xsp_front_watch_fired(&nic->store))
 			xsp_nic_advance(nic);
 	}
 	if (nic->ctrl_port.event && xsp_nic_up(nic))

@@ -1,46 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /* The store as a NIC uses it: few keys, no more than one open transaction, two watches. */
-#include <stdio.h>
-#include <unistd.h>
-
 #include "frontend/user/nic.h"
-#include "frontend/user/owner.h"
 
-#define MAX_KEYS  16
-#define MAX_DOMID 0x7fefu /* below DOMID_FIRST_RESERVED */
+#include <stdio.h>
 
-static enum xsp_xenbus_state to_state(const char *s)
-{
-	uint32_t v;
-
-	return s && !xsp_parse_u32(s, &v) && v <= XSP_XB_RECONFIGURED ? (enum xsp_xenbus_state)v :
-									XSP_XB_UNKNOWN;
-}
-
-enum xsp_xenbus_state xsp_nic_state(struct xsp_nic *nic, const char *dir)
-{
-	char *s = xsp_store_read(&nic->store, XBT_NULL, "%s/state", dir);
-	enum xsp_xenbus_state state = to_state(s);
-
-	free(s);
-	return state;
-}
-
-static int put(struct xsp_nic *nic, xs_transaction_t t, const char *key, const char *value)
-{
-	char path[XSP_STORE_PATH];
-
-	snprintf(path, sizeof(path), "%s/%s", nic->front, key);
-	return xsp_store_write(&nic->store, t, path, "%s", value);
-}
-
-int xsp_nic_set_state(struct xsp_nic *nic, enum xsp_xenbus_state state)
-{
-	char text[4];
-
-	snprintf(text, sizeof(text), "%d", (int)state % 10);
-	return put(nic, XBT_NULL, "state", text);
-}
+#define MAX_KEYS 16
 
 /* Does the store still know the device? True also when the store gives no answer. */
 bool xsp_nic_present(struct xsp_nic *nic)
@@ -78,61 +42,28 @@ static int read_nature(struct xsp_nic *nic)
 /* Finds the device's two directories and the backend's domain. 0, or what xsp_nic_open returns. */
 int xsp_nic_find(struct xsp_nic *nic)
 {
-	char *back;
-	int error;
+	const char *why;
+	int error = xsp_front_find(&nic->store, "vif", nic->devid, &nic->front, &nic->back,
+				   &nic->backend_domid, &why);
 
-	if (!nic->front && asprintf(&nic->front, "device/vif/%u", nic->devid) < 0)
-		return nic->front = NULL, xsp_nic_fail(nic, -ENOMEM, "no memory");
-	back = xsp_store_read(&nic->store, XBT_NULL, "%s/backend", nic->front);
-	if (!back && (errno == ENOENT || errno == EACCES))
-		return xsp_nic_fail(nic, -ENODEV, "vif %u: this domain has no such device", nic->devid);
-	if (!back)
-		return xsp_nic_fail(nic, -ENXIO, "vif %u: can't read the store: %m", nic->devid);
-	free(nic->back);
-	nic->back = back;
-	error = xsp_store_read_u32(&nic->store, XBT_NULL, &nic->backend_domid, "%s/backend-id",
-				   nic->front);
-	if (error || nic->backend_domid > MAX_DOMID)
-		return xsp_nic_fail(nic, -ENODEV, "vif %u: backend-id in the store is no domain id",
-				    nic->devid);
+	if (error)
+		return xsp_nic_fail(nic, error, "vif %u: %s", nic->devid, why);
 	return read_nature(nic);
 }
 
 /* --- what the backend says --------------------------------------------------------------------- */
 
-/* What the backend's nodes say now. False: the store gave no answer, which says nothing. */
-bool xsp_nic_look(struct xsp_nic *nic, enum xsp_xenbus_state *peer, bool *online, bool *gone)
-{
-	char *s = xsp_store_read(&nic->store, XBT_NULL, "%s/state", nic->back);
-
-	*online = true;
-	if (!s && errno != ENOENT && errno != EACCES)
-		return false;
-	*peer = to_state(s);
-	*gone = !s;
-	free(s);
-	s = xsp_store_read(&nic->store, XBT_NULL, "%s/online", nic->back);
-	*online = !s || strcmp(s, "0");
-	free(s);
-	return true;
-}
-
 int xsp_nic_read_offer(struct xsp_nic *nic)
 {
-	struct xsp_key keys[MAX_KEYS] = { { NULL, NULL } };
-	char *values[MAX_KEYS] = { NULL };
+	struct xsp_key keys[MAX_KEYS];
+	char *values[MAX_KEYS];
 	const char *bad = NULL;
 	int error;
 
-	for (unsigned int i = 0; i < xsp_net_offer_keys_count; i++) {
-		values[i] = xsp_store_read(&nic->store, XBT_NULL, "%s/%s", nic->back,
-					   xsp_net_offer_keys[i]);
-		keys[i].key = xsp_net_offer_keys[i];
-		keys[i].value = values[i];
-	}
+	xsp_front_get_keys(&nic->store, nic->back, xsp_net_offer_keys, xsp_net_offer_keys_count, keys,
+			   values);
 	error = xsp_net_offer_from_keys(keys, xsp_net_offer_keys_count, &nic->offer, &bad);
-	for (unsigned int i = 0; i < xsp_net_offer_keys_count; i++)
-		free(values[i]);
+	xsp_front_free_keys(values, xsp_net_offer_keys_count);
 	if (error == -EOPNOTSUPP)
 		return xsp_nic_fail(nic, -EPROTO, "vif %u: the backend in domain %u can't copy (%s)",
 				    nic->devid, nic->backend_domid, bad);
@@ -154,21 +85,14 @@ void xsp_nic_read_link(struct xsp_nic *nic)
 
 int xsp_nic_owner(struct xsp_nic *nic)
 {
-	char driver[64];
-	char *s = xsp_store_read(&nic->store, XBT_NULL, "%s/owner", nic->front);
-	long pid = xsp_owner_alive(s);
-	int error = 0;
+	long pid = xsp_front_owner(&nic->store, "vif", nic->devid, nic->front);
 
-	snprintf(driver, sizeof(driver), "/sys/bus/xen/devices/vif-%u/driver", nic->devid);
-	if (!access(driver, F_OK))
-		error = xsp_nic_fail(nic, -EBUSY,
-				     "vif %u: in use by the kernel (echo vif-%u "
-				     ">/sys/bus/xen/drivers/vif/unbind)",
-				     nic->devid, nic->devid);
-	if (pid && pid != getpid())
-		error = xsp_nic_fail(nic, -EBUSY, "vif %u: in use by process %ld", nic->devid, pid);
-	free(s);
-	return error;
+	if (pid < 0)
+		return xsp_nic_fail(nic, -EBUSY,
+				    "vif %u: in use by the kernel (echo vif-%u "
+				    ">/sys/bus/xen/drivers/vif/unbind)",
+				    nic->devid, nic->devid);
+	return pid ? xsp_nic_fail(nic, -EBUSY, "vif %u: in use by process %ld", nic->devid, pid) : 0;
 }
 
 /* --- publishing -------------------------------------------------------------------------------- */
@@ -207,17 +131,15 @@ static int clear(struct xsp_nic *nic, xs_transaction_t t)
 static int publish(struct xsp_store *s, xs_transaction_t t, void *arg)
 {
 	struct publication *p = arg;
-	char owner[64];
+	const char *front = p->nic->front;
 	int error = clear(p->nic, t);
 
-	(void)s;
 	for (int i = 0; i < p->n && !error; i++)
-		error = put(p->nic, t, p->keys[i].key, p->keys[i].value);
-	xsp_owner_text(owner, sizeof(owner));
+		error = xsp_front_put(s, t, front, p->keys[i].key, p->keys[i].value);
 	if (!error)
-		error = put(p->nic, t, "owner", owner);
+		error = xsp_front_own(s, t, front);
 	/* a backend of Linux's waits for 4: a vif has no state 3 */
-	return error ? error : put(p->nic, t, "state", "4");
+	return error ? error : xsp_front_set_state(s, t, front, XSP_XB_CONNECTED);
 }
 
 /* Ring keys and state 4 in one transaction. */
@@ -270,16 +192,4 @@ bool xsp_nic_watch(struct xsp_nic *nic, bool on)
 			xs_unwatch(nic->store.xs, path, "backend");
 	}
 	return good;
-}
-
-bool xsp_nic_watch_fired(struct xsp_nic *nic)
-{
-	bool fired = false;
-	char **event;
-
-	while ((event = xs_check_watch(nic->store.xs))) {
-		fired = true;
-		free(event);
-	}
-	return fired;
 }

@@ -113,6 +113,21 @@ exits 1 dom 2 xensplit-vbd verify xvdb
 exits 0 dom 2 xensplit-vbd verify xvdb --rw randread --time 0.2 --quiet
 [ "$before" = "$(sha256sum <"$T/b.img")" ] || fail "a read-only image changed"
 
+echo "== one process opens a disk again, but not twice at a time"
+case $B in *release) dom 2 python3 - "$B/lib/libxensplit-front.so" <<'PY' || fail "open, open, close, open" ;; esac
+import ctypes, sys
+lib = ctypes.CDLL(sys.argv[1])
+def opened():
+    disk, why = ctypes.c_void_p(), ctypes.create_string_buffer(256)
+    return lib.xsp_disk_open(b"xvdb", None, ctypes.byref(disk), why), disk, why.value.decode()
+for _ in range(3):
+    error, disk, why = opened()
+    assert error == 0, why
+    error, _, why = opened()
+    assert error == -16 and "in use by process" in why, (error, why)
+    assert lib.xsp_disk_close(disk) == 0
+PY
+
 echo "== what can't work says so"
 exits 3 dom 1 xensplit-vbd info xvdz
 exits 2 dom 1 xensplit-vbd info nonsense
