@@ -305,13 +305,8 @@ void xsp_nic_process(struct xsp_nic *nic)
 		xsp_nic_ctrl_event(nic);
 }
 
-bool xsp_nic_arm(struct xsp_nic *nic, unsigned int queue)
+static void push(struct xsp_nic *nic, struct xsp_nic_queue *u)
 {
-	struct xsp_nic_queue *u = queue_of(nic, queue);
-	int more;
-
-	if (!u)
-		return false;
 	if (xsp_netfront_tx_push(&u->tx)) {
 		xenevtchn_notify(nic->evtchn, u->port[0].port);
 		u->stats.tx_notifies++;
@@ -320,6 +315,34 @@ bool xsp_nic_arm(struct xsp_nic *nic, unsigned int queue)
 		xenevtchn_notify(nic->evtchn, u->port[nic->split].port);
 		u->stats.rx_notifies++;
 	}
+}
+
+void xsp_nic_push(struct xsp_nic *nic, unsigned int queue)
+{
+	struct xsp_nic_queue *u = queue_of(nic, queue);
+
+	if (u)
+		push(nic, u);
+}
+
+unsigned int xsp_nic_in_flight(struct xsp_nic *nic, unsigned int queue)
+{
+	struct xsp_nic_queue *u = queue_of(nic, queue);
+
+	if (!u)
+		return 0;
+	reap(nic, u);
+	return u->tx.in_flight;
+}
+
+bool xsp_nic_arm(struct xsp_nic *nic, unsigned int queue)
+{
+	struct xsp_nic_queue *u = queue_of(nic, queue);
+	int more;
+
+	if (!u)
+		return false;
+	push(nic, u);
 	more = xsp_netfront_rx_sleep(&u->rx);
 	if (more < 0)
 		broken(nic, u->rx.broken);

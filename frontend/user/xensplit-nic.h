@@ -187,6 +187,17 @@ int xsp_nic_multicast(struct xsp_nic *nic, bool add, const uint8_t addr[6]);
  */
 bool xsp_nic_arm(struct xsp_nic *nic, unsigned int queue);
 
+/**
+ * xsp_nic_push - hand over what was released and sent, and ask for no events: for a caller that spins
+ *
+ * It looks by xsp_nic_receive and xsp_nic_reserve, which make no system call, and calls
+ * xsp_nic_process once in a while for the store; before it waits it calls xsp_nic_arm.
+ */
+void xsp_nic_push(struct xsp_nic *nic, unsigned int queue);
+
+/** xsp_nic_in_flight - packets sent, or waiting for a push, that the backend has not answered yet */
+unsigned int xsp_nic_in_flight(struct xsp_nic *nic, unsigned int queue);
+
 #ifdef __cplusplus
 }
 #endif
