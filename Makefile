@@ -111,15 +111,16 @@ check:          ## the inner loop, under a minute: build, source checks, unit te
 	@tools/setup/install.sh test
 	@tests/run.sh check
 
-bench:          ## rings and disks beside their peers, two minutes on an idle machine; build/CONFIG/bench
-	@tools/setup/install.sh run
+bench:          ## rings, disks, networks beside their peers, three minutes on an idle machine; build/CONFIG/bench
+	@tools/setup/install.sh bench
 	@$(MAKE) --no-print-directory -j$$(nproc) all
 	@mkdir -p $(B)/bench
 	@$(B)/bin/xensplit-bench ring --seconds=0.05 --out=$(B)/bench/ring.json
 	@$(B)/bin/xensplit-bench wake --seconds=0.05 --out=$(B)/bench/wake.json
 	@$(B)/bin/xensplit-bench grant --seconds=0.02 --out=$(B)/bench/grant.json
 	@$(B)/bin/xensplit-bench blk --target=null,file --seconds=0.1 --out=$(B)/bench/blk.json
-	@$(B)/bin/xensplit-bench report --out=$(B)/bench/report.html $(addprefix $(B)/bench/,ring.json wake.json grant.json blk.json)
+	@$(B)/bin/xensplit-bench net --seconds=0.05 --out=$(B)/bench/net.json
+	@$(B)/bin/xensplit-bench report --out=$(B)/bench/report.html $(addprefix $(B)/bench/,ring.json wake.json grant.json blk.json net.json)
 	@echo "$(B)/bench/report.html"
 
 xen-shell:      ## a prompt in Dom0 of a real Xen, booted under QEMU

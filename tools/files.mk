@@ -34,7 +34,7 @@ nbdkit-xensplit-plugin.pkgs := nbdkit xenevtchn xengnttab xenstore
 programs += xensplit-bench
 xensplit-bench.src := $(addprefix tools/bench/,main.c rounds.c json.c axes.c pair.c limits.c world.c wake.c wake_means.c grant.c ring.c ring_xsp.c ring_xen.c \
 	blk.c rig.c child.c load.c load_front.c load_nbd.c load_uring.c \
-	report.c chart.c compare.c) common/lab/env.c
-xensplit-bench.deps := front blkfront common fsm ring
+	net.c frame.c wire.c load_nic.c load_tap.c testpmd.c report.c chart.c compare.c) common/lab/env.c
+xensplit-bench.deps := front blkfront netfront common fsm ring
 xensplit-bench.libs := -lm
 xensplit-bench.pkgs := json-c libnbd liburing $(front.pkgs)

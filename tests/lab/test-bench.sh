@@ -6,33 +6,13 @@ set -u
 export PATH=$B/bin:$PATH
 fail() { echo "FAILED: $*"; exit 1; }
 
-# sound FILE: what every file of the tool must have
-sound() {
-	python3 - "$@" <<'PY' || fail "$1 is not as promised"
-import json, sys
-o = json.load(open(sys.argv[1]))
-assert o["schema"] == 1 and o["tool"] == "xensplit-bench" and o["world"] == "lab: no hypervisor", o
-assert o["command"].startswith("xensplit-bench ") and o["machine"]["kernel"] and o["groups"]
-for g in o["groups"]:
-    assert g["title"] and g["unit"] and g["axes"] and g["placement"]["label"] in ("FAST", "SLOW", "BUSY", "ONE")
-    names = [s["name"] for s in g["series"]]
-    assert len(set(names)) == len(names)
-    for s in g["series"]:
-        assert 0 < s["min"] <= s["median"] <= s["max"] and s["samples"], s
-        for to, r in s["ratio_to"].items():
-            assert to in names and 0 < r["lower_quartile"] <= r["median"] * 1.000001, (s["name"], to, r)
-for want in sys.argv[2:]:
-    assert any(s["name"] == want for g in o["groups"] for s in g["series"]), want
-for s in o["skipped"]:
-    assert s["name"] and s["why"]
-PY
-}
+. "$TOP/tests/lab/bench.sh"
 
 xensplit-bench --help >"$T/help" && grep -q ring "$T/help" || fail "--help"
-for m in ring wake grant blk report compare; do
+for m in ring wake grant blk net report compare; do
 	xensplit-bench $m --help >"$T/help" && grep -q '^examples:' "$T/help" || fail "$m --help"
 done
-for bad in "" nonsense "ring --batch=0" "ring --order=5" "ring --batch=1,,2" "ring --rounds=x" "ring --nope" "wake --flow=up" "wake --spin=0" "wake x" "grant --pages=65" "grant --use=burn" "blk --target=disk" "blk --size=100" "blk --guests=65" report "compare x"; do
+for bad in "" nonsense "ring --batch=0" "ring --order=5" "ring --batch=1,,2" "ring --rounds=x" "ring --nope" "wake --flow=up" "wake --spin=0" "wake x" "grant --pages=65" "grant --use=burn" "blk --target=disk" "blk --size=100" "blk --guests=65" "net --direction=up" "net --size=63" report "compare x"; do
 	xensplit-bench $bad >/dev/null 2>&1
 	[ $? = 2 ] || fail "'$bad' is no usage error"
 done

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * xensplit-bench: main.c the command; rounds.c what a measurement is and how it is reported; json.c
- * its file; pair.c two threads, ring*.c and limits.c what they do; blk*.c disks in a lab.
+ * its file; pair.c two threads, ring*.c and limits.c what they do; blk*.c disks in a lab, net.c its networks.
  *
  * Everything is measured in interleaved rounds: each round runs every contestant once, next to each
  * other in time, and what is reported is the median, over the rounds, of the ratio within a round.
@@ -108,6 +108,7 @@ int mode_ring(struct bench *b, int argc, char **argv);
 int mode_wake(struct bench *b, int argc, char **argv);
 int mode_grant(struct bench *b, int argc, char **argv);
 int mode_blk(struct bench *b, int argc, char **argv);
+int mode_net(struct bench *b, int argc, char **argv);
 int mode_report(struct bench *b, int argc, char **argv);
 int mode_compare(struct bench *b, int argc, char **argv);
 

@@ -6,7 +6,8 @@
  *     go SECONDS r|w SIZE DEPTH seq|rand poll|sleep touch|-
  *
  * DEPTH is per disk. One file for each thing that can be loaded: load_front.c (our frontend library,
- * any number of guests), load_nbd.c, load_uring.c.
+ * any number of guests), load_nbd.c, load_uring.c. Those of the network benchmark, load_nic.c and
+ * load_tap.c, have jobs of their own.
  */
 #ifndef XSP_BENCH_LOAD_H
 #define XSP_BENCH_LOAD_H
@@ -71,5 +72,7 @@ int load_serve(int (*run)(const struct job *j, struct tally *t, void *ctx), void
 int load_front_main(int argc, char **argv);
 int load_nbd_main(int argc, char **argv);
 int load_uring_main(int argc, char **argv);
+int load_nic_main(int argc, char **argv);
+int load_tap_main(int argc, char **argv);
 
 #endif

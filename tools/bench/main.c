@@ -24,12 +24,13 @@ static const struct mode modes[] = {
 	{ "wake", "waking the other half: event channels, eventfd, futex, io_uring", mode_wake },
 	{ "grant", "reaching a guest's pages: mapped, copied, kept mapped", mode_grant },
 	{ "blk", "disks: our frontend, xensplitd, a lab; QEMU's backend, NBD, io_uring beside them", mode_blk },
+	{ "net", "network: our frontends, xensplitd, a lab; DPDK's testpmd, a bare TAP beside them", mode_net },
 	{ "report", "one HTML page from the JSON files of the others", mode_report },
 	{ "compare", "two such files side by side", mode_compare },
 	{ 0 },
 };
 
-/* Started by mode_blk, in the lab or beside it. */
+/* Started by mode_blk and mode_net, in the lab or beside it. */
 static const struct load {
 	const char *name;
 	int (*run)(int argc, char **argv);
@@ -37,6 +38,8 @@ static const struct load {
 	{ "load-front", load_front_main },
 	{ "load-nbd", load_nbd_main },
 	{ "load-uring", load_uring_main },
+	{ "load-nic", load_nic_main },
+	{ "load-tap", load_tap_main },
 	{ 0 },
 };
 
@@ -50,6 +53,7 @@ static void help(void)
 	     "examples:\n"
 	     "  xensplit-bench ring --batch=1,32\n"
 	     "  xensplit-bench blk --depth=32 --out=blk.json\n"
+	     "  xensplit-bench net --direction=guest-guest --size=64,64k\n"
 	     "  xensplit-bench report --out=report.html blk.json");
 }
 

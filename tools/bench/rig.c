@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The lab of the disk benchmark: see rig.h. */
+/* The lab of the benchmarks: see rig.h. */
 #include "tools/bench/rig.h"
 
 #include <errno.h>
@@ -164,6 +164,17 @@ int rig_attach(struct rig *r, unsigned int guest, const char *vdev, const char *
 	return run_in(r, "0", args) ? failed(r, "xensplit attach") : 0;
 }
 
+int rig_attach_nic(struct rig *r, unsigned int guest, unsigned int devid, const char *port)
+{
+	char number[16], words[96];
+	char *args[] = { ARG("xensplit"), ARG("--socket"), r->socket, ARG("network-attach"), number, words, NULL };
+
+	snprintf(number, sizeof(number), "%u", guest);
+	snprintf(words, sizeof(words), "devid=%u,mac=00:16:3e:be:%02x:%02x,port=%s", devid, guest & 0xff, devid & 0xff,
+		 port);
+	return run_in(r, "0", args) ? failed(r, "xensplit network-attach") : 0;
+}
+
 static int wait_for_state(struct rig *r, const char *path)
 {
 	char *args[] = { ARG("sh"), ARG("-c"), NULL, NULL };
@@ -278,4 +289,27 @@ struct json_object *rig_counters(struct rig *r)
 		counters = NULL;
 	json_object_put(o);
 	return counters;
+}
+
+struct json_object *rig_nic_counters(struct rig *r)
+{
+	struct json_object *o = call(r, "vif.stat", "{}"), *list, *sum = json_object_new_object();
+
+	if (o && json_object_object_get_ex(o, "result", &list) && json_object_object_get_ex(list, "vifs", &list))
+		for (size_t i = 0; i < json_object_array_length(list); i++) {
+			struct json_object *counters = NULL;
+
+			json_object_object_get_ex(json_object_array_get_idx(list, i), "counters", &counters);
+			json_object_object_foreach(counters, key, value)
+			{
+				struct json_object *old;
+				uint64_t n = json_object_get_uint64(value);
+
+				if (json_object_object_get_ex(sum, key, &old))
+					n += json_object_get_uint64(old);
+				json_object_object_add(sum, key, json_object_new_uint64(n));
+			}
+		}
+	json_object_put(o);
+	return sum;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A lab with our daemon in it, and the peers' servers, for the disk benchmark. */
+/* A lab with our daemon in it, and the peers' servers, for the benchmarks of disks and networks. */
 #ifndef XSP_BENCH_RIG_H
 #define XSP_BENCH_RIG_H
 
@@ -33,6 +33,9 @@ void rig_down(struct rig *r);
 /** rig_attach - our daemon's disk @vdev for a guest; "null" or "file" */
 int rig_attach(struct rig *r, unsigned int guest, const char *vdev, const char *target);
 
+/** rig_attach_nic - our daemon's network interface number @devid for a guest, on a port as "pair:x" */
+int rig_attach_nic(struct rig *r, unsigned int guest, unsigned int devid, const char *port);
+
 /** rig_file - the file of the file target, written once, so that it is in the page cache; 0 or -1 */
 int rig_file(struct rig *r);
 
@@ -47,5 +50,8 @@ int rig_polling(struct rig *r, const char *mode);
 
 /** rig_counters - the daemon's counters as JSON, the caller puts it; NULL */
 struct json_object *rig_counters(struct rig *r);
+
+/** rig_nic_counters - those of all network interfaces, summed; the caller puts it; NULL */
+struct json_object *rig_nic_counters(struct rig *r);
 
 #endif

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Installs what is missing of packages.txt for a set: install.sh build|run|test|xen [--list|--check]
+# Installs what is missing of packages.txt for a set: install.sh build|run|test|xen|bench [--list|--check]
 # As root directly; else with sudo when it asks no password or a terminal is there; else it prints
 # the exact apt line and exits 2. Nothing is touched when nothing is missing.
 set -eu
@@ -14,7 +14,8 @@ build) sets="build" ;;
 run) sets="build run" ;;
 test) sets="build run test" ;;
 xen) sets="build run test xen" ;;
-*) echo "install.sh: unknown set '$want' (build, run, test or xen)" >&2; exit 2 ;;
+bench) sets="build run bench" ;;
+*) echo "install.sh: unknown set '$want' (build, run, test, xen or bench)" >&2; exit 2 ;;
 esac
 
 all=$(awk -v sets=" $sets " '!/^#/ && NF >= 2 && index(sets, " " $2 " ") { print $1 }' "$here/packages.txt")
