@@ -523,12 +523,12 @@ struct xsp_device *xsp_device_new(struct xsp_daemon *d, const struct xsp_device_
 	dev->dirty = true;
 	for (uint32_t i = 0; i < XSP_MAX_QUEUES; i++)
 		dev->worker[i] = -1;
-	if (class->init)
-		class->init(dev);
 	snprintf(dev->name, sizeof(dev->name), "%s/%u/%u", class->name, domid, devid);
 	snprintf(dev->be, sizeof(dev->be), "%s/%s/%u/%u", d->backend_root, class->name, domid, devid);
 	dev->snap.domid = domid;
 	dev->snap.devid = devid;
+	if (class->init)
+		class->init(dev);
 	pthread_mutex_lock(&d->lock);
 	TAILQ_INSERT_TAIL(&d->devices, dev, link);
 	pthread_mutex_unlock(&d->lock);
