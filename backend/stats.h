@@ -65,7 +65,9 @@ enum xsp_stat_op { XSP_STAT_READ, XSP_STAT_WRITE, XSP_STAT_FLUSH, XSP_STAT_DISCA
 	X(rx_stale, "dropped: the guest posted no buffers for ten seconds")                        \
 	X(rx_no_room, "dropped: steered to a queue without buffers")                               \
 	X(rx_steered, "packets that their hash sent to another queue")                             \
-	X(static_pieces, "pieces of packets copied without a grant call: static grants")
+	X(static_pieces, "pieces of packets copied without a grant call: static grants")           \
+	X(tx_direct, "of the packets from the guest, those copied straight into another guest's pages") \
+	X(copied, "bytes of packets copied by the daemon, each time they were")
 
 #define XSP_BLK_COUNTERS(X) XSP_DISK_COUNTERS(X) XSP_QUEUE_COUNTERS(X)
 #define XSP_NET_COUNTERS(X) XSP_NIC_COUNTERS(X) XSP_QUEUE_COUNTERS(X)

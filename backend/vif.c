@@ -192,6 +192,24 @@ static struct xsp_netq *make_queue(struct xsp_vif *v, uint32_t i, const struct x
 }
 
 /*
+ * Queues that can reach each other on one worker (the daemon's own switch) do so: one copy on one
+ * processor costs less than four on two. With several queues a guest has several workers all the same.
+ */
+static void choose_workers(struct xsp_vif *v, uint32_t n)
+{
+	struct xsp_daemon *d = v->dev.d;
+	int *home = v->port->home;
+
+	if (!home)
+		return;
+	if (*home < 0)
+		*home = v->dev.worker[0] >= 0 ? v->dev.worker[0] : (int)(d->next_worker++ % d->n_workers);
+	for (uint32_t i = 0; i < n; i++)
+		if (v->dev.worker[i] < 0)
+			v->dev.worker[i] = (int)(((uint32_t)*home + i) % d->n_workers);
+}
+
+/*
  * The control ring is one more queue. What is set over it is for all of them to see, so they all go to
  * one worker.
  */
@@ -249,6 +267,8 @@ static int vif_make_queues(struct xsp_device *dev, char *why, size_t why_len)
 	pf = (struct xsp_netport_features){ .queues = n, .csum = f.csum4 || f.csum6, .tso4 = f.gso4,
 					    .tso6 = f.gso6 };
 	err = v->port->ops->connect(v->port, &pf, why, why_len);
+	if (!err)
+		choose_workers(v, n);
 	for (uint32_t i = 0; !err && i < n; i++) {
 		struct xsp_netq *q = make_queue(v, i, &rings[i], &f);
 

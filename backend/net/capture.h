@@ -40,10 +40,16 @@ int xsp_capture_start(struct xsp_capture *c, const char *path, uint32_t snaplen)
 void xsp_capture_write(struct xsp_capture *c, const uint8_t *data, uint32_t len,
 		       const struct xsp_vnet *v);
 
+/* Is anybody watching? Any thread. */
+static inline bool xsp_capture_on(const struct xsp_capture *c)
+{
+	return __atomic_load_n(&c->fd, __ATOMIC_RELAXED) >= 0;
+}
+
 static inline void xsp_capture(struct xsp_capture *c, const uint8_t *data, uint32_t len,
 			       const struct xsp_vnet *v)
 {
-	if (__atomic_load_n(&c->fd, __ATOMIC_RELAXED) >= 0)
+	if (xsp_capture_on(c))
 		xsp_capture_write(c, data, len, v);
 }
 

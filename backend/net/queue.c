@@ -5,10 +5,11 @@
  *   transmit   take -> copy in -> judge -> send -> respond     tx ring to port
  *   receive    recv -> fit -> place -> copy out -> respond     port to rx ring
  *
- * Each direction makes one grant copy, one push and at most one notify a batch. Starting and stopping
- * a queue is in queue_life.c.
+ * Each direction makes one grant copy, one push and at most one notify a batch. Where the port says
+ * that a packet is another guest's of the same worker, direct.c takes it there in one copy; then only
+ * heads are copied in at first. Starting and stopping a queue is in queue_life.c.
  */
-#include "backend/net/queue.h"
+#include "backend/net/direct.h"
 
 #include <errno.h>
 
@@ -19,7 +20,7 @@
 
 /* --- grant copies ------------------------------------------------------------------------------ */
 
-static int copy(struct xsp_netq *q, uint32_t n)
+int xsp_netq_copy(struct xsp_netq *q, uint32_t n)
 {
 	int err = xengnttab_grant_copy(q->base.worker->xgt, n, q->s->copy);
 
@@ -46,53 +47,114 @@ static bool may_send(void *arg, uint32_t bytes)
 	return false;
 }
 
+/* A part of a packet of the batch: from one byte of it up to another. */
+struct part {
+	uint32_t packet; /* its number */
+	uint32_t from, to;
+	uint8_t *data; /* where the whole packet goes */
+};
+
 /*
- * Packet i of the batch, in one piece, private from here on. What lies in a page that is kept mapped is
- * copied at once; n counts what needs a grant copy.
+ * It is private from here on. What lies in a page that is kept mapped is copied at once; n counts
+ * what needs a grant copy.
  */
-static uint32_t plan_copy_in(struct xsp_netq *q, uint32_t i, uint32_t n)
+static uint32_t plan_copy_in(struct xsp_netq *q, const struct part *part, uint32_t n)
 {
-	const struct xsp_tx_packet *p = &q->s->tx.packet[i];
-	uint8_t *at = q->s->packet[i].data;
+	const struct xsp_tx_packet *p = &q->s->tx.packet[part->packet];
+	uint32_t at = 0; /* of the packet */
 
-	for (uint32_t k = 0; k < p->n_segs; k++) {
+	for (uint32_t k = 0; k < p->n_segs && at < part->to; k++) {
 		const struct xsp_tx_seg *seg = &q->s->tx.seg[p->first_seg + k];
-		const uint8_t *page = xsp_statics_find(q->statics, seg->gref, false);
+		uint32_t skip = part->from > at ? part->from - at : 0, end = part->to - at;
+		const uint8_t *page;
 
-		if (page) {
-			memcpy(at, page + seg->offset, seg->len);
-			xsp_count(&q->c.stats->static_pieces, 1);
-		} else {
-			q->s->copy_of[n] = (uint16_t)i;
-			q->s->copy[n++] = (xengnttab_grant_copy_segment_t){
-				.source.foreign = { .ref = seg->gref,
-						    .offset = seg->offset,
-						    .domid = (domid_t)q->base.domid },
-				.dest.virt = at,
-				.len = seg->len,
-				.flags = GNTCOPY_source_gref,
-			};
+		end = end < seg->len ? end : seg->len;
+		if (skip < end) {
+			page = xsp_statics_find(q->statics, seg->gref, false);
+			xsp_count(&q->c.stats->copied, end - skip);
+			if (page) {
+				memcpy(part->data + at + skip, page + seg->offset + skip, end - skip);
+				xsp_count(&q->c.stats->static_pieces, 1);
+			} else {
+				q->s->copy_of[n] = (uint16_t)part->packet;
+				q->s->copy[n++] = (xengnttab_grant_copy_segment_t){
+					.source.foreign = { .ref = seg->gref,
+							    .offset = (uint16_t)(seg->offset + skip),
+							    .domid = (domid_t)q->base.domid },
+					.dest.virt = part->data + at + skip,
+					.len = (uint16_t)(end - skip),
+					.flags = GNTCOPY_source_gref,
+				};
+			}
 		}
 		at += seg->len;
 	}
 	return n;
 }
 
-static void copy_in(struct xsp_netq *q)
+/* What was planned. Returns how many pieces failed. */
+static uint32_t copy_in(struct xsp_netq *q, uint32_t n)
 {
-	struct xsp_tx_batch *b = &q->s->tx;
-	uint32_t n = 0;
-	int err;
+	int err = n ? xsp_netq_copy(q, n) : 0;
+	uint32_t failed = 0;
 
-	for (uint32_t i = 0; i < b->n_packets; i++)
-		n = plan_copy_in(q, i, n);
-	err = n ? copy(q, n) : 0;
 	for (uint32_t i = 0; i < n; i++) {
 		if (!err && q->s->copy[i].status == GNTST_okay)
 			continue;
-		b->packet[q->s->copy_of[i]].status = XSP_NET_ERROR;
-		xsp_count(&q->c.stats->bad_gref, 1);
+		q->s->tx.packet[q->s->copy_of[i]].status = XSP_NET_ERROR;
+		failed++;
 	}
+	xsp_count(&q->c.stats->bad_gref, failed);
+	return failed;
+}
+
+/* The first bytes of all packets, at most `have` of each. */
+static void copy_heads(struct xsp_netq *q, uint32_t have)
+{
+	struct xsp_tx_batch *b = &q->s->tx;
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < b->n_packets; i++) {
+		uint32_t len = b->packet[i].len;
+
+		n = plan_copy_in(q, &(struct part){ i, 0, len < have ? len : have, q->s->packet[i].data },
+				 n);
+	}
+	copy_in(q, n);
+}
+
+/* The packet in `from` moves up to `to`; their rooms change places. */
+static void move_up(struct xsp_net_scratch *s, uint32_t from, uint32_t to)
+{
+	struct xsp_packet p = s->packet[to];
+
+	if (from == to)
+		return;
+	s->packet[to] = s->packet[from];
+	s->packet[from].data = p.data;
+	s->of[to] = s->of[from];
+}
+
+/*
+ * The rest of the packets first .. end - 1, of which only `have` bytes were copied; those where that
+ * fails are left out. Returns how many can be sent, from `first` on.
+ */
+static uint32_t copy_rest(struct xsp_netq *q, uint32_t have, uint32_t first, uint32_t end)
+{
+	struct xsp_net_scratch *s = q->s;
+	uint32_t n = 0, to = first;
+	bool failed;
+
+	for (uint32_t i = first; i < end; i++)
+		if (s->packet[i].len > have)
+			n = plan_copy_in(q, &(struct part){ s->of[i], have, s->packet[i].len,
+							    s->packet[i].data }, n);
+	failed = copy_in(q, n) != 0;
+	xsp_direct_judge(q, failed);
+	for (uint32_t i = first; i < end; i++)
+		if (!s->tx.packet[s->of[i]].status)
+			move_up(s, i, to++);
+	return to - first;
 }
 
 /* What a chain of extras asks of the multicast filter. */
@@ -127,9 +189,8 @@ static uint32_t judge(struct xsp_netq *q)
 
 	for (uint32_t i = 0; i < b->n_packets; i++) {
 		struct xsp_tx_packet *p = &b->packet[i];
-		struct xsp_packet *from = &q->s->packet[i], *to = &q->s->packet[n];
+		struct xsp_packet *packet = &q->s->packet[i];
 		enum xsp_net_drop drop;
-		uint8_t *data = from->data;
 
 		if (p->mcast)
 			change_filter(q, p);
@@ -137,31 +198,30 @@ static uint32_t judge(struct xsp_netq *q)
 			xsp_count(&q->c.stats->tx_malformed, 1);
 		if (!p->n_segs || p->status)
 			continue;
-		drop = xsp_net_to_vnet(data, p->len, p->len, &p->offload, &from->vnet);
+		/* The head suffices: nothing behind XSP_NET_HEAD is looked at. */
+		drop = xsp_net_to_vnet(packet->data, p->len, p->len, &p->offload, &packet->vnet);
 		if (drop) {
 			p->status = XSP_NET_ERROR;
 			count_drop(q, drop);
 			continue;
 		}
-		from->data = to->data;
-		to->data = data;
-		to->vnet = from->vnet;
-		to->len = p->len;
-		q->s->of[n++] = (uint8_t)i;
+		packet->len = p->len;
+		q->s->of[i] = (uint8_t)i;
+		move_up(q->s, i, n++);
 	}
 	return n;
 }
 
-static void send_batch(struct xsp_netq *q, uint32_t n)
+static void send_batch(struct xsp_netq *q, uint32_t first, uint32_t n)
 {
 	struct xsp_net_stats *s = q->c.stats;
 	uint64_t bytes = 0, sent = 0, gso = 0;
 
-	for (uint32_t i = 0; i < n; i++)
+	for (uint32_t i = first; i < first + n; i++)
 		xsp_capture(q->c.capture, q->s->packet[i].data, q->s->packet[i].len,
 			    &q->s->packet[i].vnet);
-	q->c.port->ops->send(&q->end, q->s->packet, n);
-	for (uint32_t i = 0; i < n; i++) {
+	q->c.port->ops->send(&q->end, q->s->packet + first, n);
+	for (uint32_t i = first; i < first + n; i++) {
 		const struct xsp_packet *p = &q->s->packet[i];
 
 		if (p->lost) {
@@ -176,6 +236,27 @@ static void send_batch(struct xsp_netq *q, uint32_t n)
 	xsp_count(&s->tx_bytes, bytes);
 	xsp_count(&s->tx_gso, gso);
 	xsp_count(&s->tx_refused, n - sent);
+	xsp_count(&s->copied, bytes * q->c.port->ops->copies);
+}
+
+/* What was taken, on its way: straight to other guests as far as that goes, the rest to the port. */
+static void carry(struct xsp_netq *q)
+{
+	bool direct = xsp_direct_may(q);
+	uint32_t have = direct && q->direct ? XSP_NET_HEAD : XSP_PACKET_BYTES, n, gone = 0;
+
+	copy_heads(q, have);
+	n = judge(q);
+	if (direct && n) {
+		gone = xsp_direct_send(q, n, have);
+		q->direct = gone != 0;
+	}
+	if (gone < n && have < XSP_PACKET_BYTES)
+		n = gone + copy_rest(q, have, gone, n);
+	else
+		xsp_direct_judge(q, false);
+	if (gone < n)
+		send_batch(q, gone, n - gone);
 }
 
 /* Returns how many slots were taken; < 0: the ring is broken. */
@@ -183,7 +264,6 @@ static int transmit(struct xsp_netq *q)
 {
 	struct xsp_tx_gate gate = { .may_send = may_send, .arg = q };
 	const char *why = "";
-	uint32_t n;
 
 	q->throttled = false;
 	if (xsp_tx_take(&q->tx, &gate, &q->s->tx, &why)) {
@@ -192,10 +272,7 @@ static int transmit(struct xsp_netq *q)
 	}
 	if (!q->s->tx.n_answers)
 		return 0;
-	copy_in(q);
-	n = judge(q);
-	if (n)
-		send_batch(q, n);
+	carry(q);
 	xsp_tx_respond(&q->tx, &q->s->tx);
 	if (xsp_ring_back_push(&q->tx))
 		xsp_queue_notify(&q->base.port[0]);
@@ -215,6 +292,7 @@ static void copy_out(struct xsp_netq *q)
 		const struct xsp_rx_seg *seg = &b->seg[i];
 		uint8_t *page = xsp_statics_find(q->statics, seg->gref, true);
 
+		xsp_count(&q->c.stats->copied, seg->len);
 		if (page) {
 			memcpy(page, seg->from, seg->len);
 			xsp_count(&q->c.stats->static_pieces, 1);
@@ -228,7 +306,7 @@ static void copy_out(struct xsp_netq *q)
 			.flags = GNTCOPY_dest_gref,
 		};
 	}
-	err = n ? copy(q, n) : 0;
+	err = n ? xsp_netq_copy(q, n) : 0;
 	for (uint32_t i = 0; i < n; i++) {
 		if (!err && q->s->copy[i].status == GNTST_okay)
 			continue;
@@ -260,17 +338,25 @@ static bool takes_blank(const struct xsp_netq *q, const uint8_t *data, uint32_t 
 	return h.ip == 4 ? q->c.csum4 : q->c.csum6;
 }
 
-/* Make it what this guest takes: false when that can't be done. */
-static bool fit(struct xsp_netq *q, uint8_t *data, uint32_t len, struct xsp_vnet *v,
-		struct xsp_net_offload *o)
+bool xsp_netq_takes(const struct xsp_netq *q, const uint8_t *data, uint32_t len,
+		    const struct xsp_vnet *v, struct xsp_net_offload *o)
 {
-	if (v->flags & XSP_VNET_NEEDS_CSUM && !takes_blank(q, data, len) &&
-	    xsp_net_fill_csum(data, len, v))
+	if (v->flags & XSP_VNET_NEEDS_CSUM && !takes_blank(q, data, len))
 		return false;
 	if (xsp_net_from_vnet(v, o) || (len > XSP_PAGE_SIZE && !q->c.sg))
 		return false;
 	return o->gso_type == XSP_NET_GSO_NONE ||
 	       (o->gso_type == XSP_NET_GSO_TCPV4 ? q->c.gso4 : q->c.gso6);
+}
+
+/* Make it what this guest takes: false when that can't be done. */
+static bool fit(struct xsp_netq *q, uint8_t *data, uint32_t len, struct xsp_vnet *v,
+		struct xsp_net_offload *o)
+{
+	if (xsp_netq_takes(q, data, len, v, o))
+		return true;
+	return v->flags & XSP_VNET_NEEDS_CSUM && !xsp_net_fill_csum(data, len, v) &&
+	       xsp_netq_takes(q, data, len, v, o);
 }
 
 static void place(struct xsp_netq *q, const uint8_t *data, uint32_t len,
@@ -390,6 +476,17 @@ static void take_arrival(struct xsp_netq *q, struct xsp_packet *p, uint32_t *roo
 	place(q, p->data, p->len, &o, &hash);
 }
 
+static void count_copies(struct xsp_netq *q, const struct xsp_packet *p, uint32_t n)
+{
+	uint64_t bytes = 0;
+
+	if (!q->c.port->ops->copies)
+		return;
+	for (uint32_t i = 0; i < n; i++)
+		bytes += p[i].len;
+	xsp_count(&q->c.stats->copied, bytes * q->c.port->ops->copies);
+}
+
 /*
  * Only as many packets are asked of the port as surely fit; when less than one surely does, a single
  * one is taken out, and held if it is too large. Returns how many came.
@@ -409,6 +506,7 @@ static uint32_t take_arrivals(struct xsp_netq *q, uint32_t *room)
 		k = k < XSP_NET_BATCH - n ? k : XSP_NET_BATCH - n;
 		got = q->c.port->ops->recv(&q->end, q->s->packet + n, k);
 		q->arrivals = got == k;
+		count_copies(q, q->s->packet + n, got);
 		for (uint32_t i = 0; i < got; i++)
 			take_arrival(q, &q->s->packet[n + i], room);
 		n += got;

@@ -59,6 +59,8 @@ struct xsp_netq {
 	uint32_t rx_wanted;   /* slots that the next packet waits for; 0: none waits */
 	uint64_t rx_since_ns; /* it waits since then */
 	bool throttled;       /* tx waits for its rate */
+	bool direct;          /* the last batch went, or could have gone, straight to a guest */
+	uint64_t direct_from_ns; /* not before: pages of this guest's could not be copied */
 	bool tx_deaf;         /* the port was unmasked while it did, without asking for tx events */
 	uint8_t *held;        /* room for the packet that waits */
 	uint32_t held_len;    /* 0: none */
@@ -75,8 +77,20 @@ static inline struct xsp_netq *xsp_netq_of(struct xsp_queue *q)
 	return (struct xsp_netq *)q;
 }
 
+static inline struct xsp_netq *xsp_netq_of_end(struct xsp_netport_end *e)
+{
+	return (struct xsp_netq *)((char *)e - offsetof(struct xsp_netq, end));
+}
+
 /* queue.c: a batch each way. */
 void xsp_netq_visit(struct xsp_queue *q);
+
+/* queue.c: the first n of the scratch's pieces in one grant copy call, counted; 0 or -1. */
+int xsp_netq_copy(struct xsp_netq *q, uint32_t n);
+
+/* queue.c: does the guest take the packet as it is? Then *o is what to tell it. */
+bool xsp_netq_takes(const struct xsp_netq *q, const uint8_t *data, uint32_t len,
+		    const struct xsp_vnet *v, struct xsp_net_offload *o);
 
 /* queue_life.c: visit q again in so many ns, unless the timer runs already. */
 void xsp_netq_later(struct xsp_netq *q, struct xsp_netq_timer *t, uint64_t ns);

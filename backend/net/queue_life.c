@@ -44,14 +44,9 @@ static void cancel(struct xsp_netq *q, const struct xsp_netq_timer *t)
 
 /* --- the port's end ---------------------------------------------------------------------------- */
 
-static struct xsp_netq *of_end(struct xsp_netport_end *e)
-{
-	return (struct xsp_netq *)((char *)e - offsetof(struct xsp_netq, end));
-}
-
 static void readable(struct xsp_netport_end *e)
 {
-	struct xsp_netq *q = of_end(e);
+	struct xsp_netq *q = xsp_netq_of_end(e);
 
 	q->arrivals = true;
 	xsp_queue_set_ready(&q->base);
@@ -59,7 +54,7 @@ static void readable(struct xsp_netport_end *e)
 
 static void end_stopped(struct xsp_netport_end *e)
 {
-	struct xsp_netq *q = of_end(e);
+	struct xsp_netq *q = xsp_netq_of_end(e);
 
 	q->end_stopped = true;
 	if (!q->in_may_stop)
@@ -206,7 +201,7 @@ static int begin(struct xsp_queue *queue)
 	xsp_ring_back_init(&q->tx, q->tx_sring, XSP_NET_TX_SLOTS, tx);
 	xsp_ring_back_init(&q->rx, q->rx_sring, XSP_NET_RX_SLOTS, rx);
 	q->max_slots = q->c.sg ? XSP_PACKET_BYTES / XSP_PAGE_SIZE + 2 : 1;
-	q->arrivals = true;
+	q->arrivals = q->direct = true;
 	if (q->c.ctl)
 		q->c.ctl->queue[queue->index] = q;
 	return 0;

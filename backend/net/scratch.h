@@ -11,7 +11,10 @@
 #include "backend/port/port.h"
 #include "backend/worker.h"
 
-#define XSP_NET_COPY_SEGS (XSP_TX_SEGS > XSP_NET_RX_SLOTS ? XSP_TX_SEGS : XSP_NET_RX_SLOTS)
+/* Of a batch from guest to guest: where a piece, a page or a private head ends a new one begins. */
+#define XSP_NET_COPY_SEGS (XSP_TX_SEGS + XSP_NET_RX_SLOTS + XSP_NET_BATCH)
+
+struct xsp_netq;
 
 struct xsp_net_scratch {
 	uint8_t *data; /* a packet's room for each of a batch; touched as far as packets fill it */
@@ -21,6 +24,7 @@ struct xsp_net_scratch {
 	struct xsp_rx_batch rx;
 	xengnttab_grant_copy_segment_t copy[XSP_NET_COPY_SEGS];
 	uint16_t copy_of[XSP_NET_COPY_SEGS]; /* what each is for: a packet's number, a segment's */
+	struct xsp_netq *direct_failed; /* the receiver of a run in this visit that could not be copied */
 };
 
 /** xsp_net_scratch_get - the worker's; worker's thread. NULL: no memory */

@@ -81,6 +81,16 @@ bool xsp_inbox_put(struct xsp_inbox *b, const uint8_t *data, uint32_t len, const
 	return r != NULL;
 }
 
+bool xsp_inbox_is_empty(struct xsp_inbox *b)
+{
+	bool empty;
+
+	pthread_mutex_lock(&b->lock);
+	empty = !b->used;
+	pthread_mutex_unlock(&b->lock);
+	return empty;
+}
+
 /* With the lock held and something in it: the oldest record. */
 static struct record *oldest(struct xsp_inbox *b)
 {

@@ -27,6 +27,9 @@ void xsp_inbox_fini(struct xsp_inbox *b);
 /** xsp_inbox_put - a copy of a packet; false: no room. Any thread */
 bool xsp_inbox_put(struct xsp_inbox *b, const uint8_t *data, uint32_t len, const struct xsp_vnet *v);
 
+/** xsp_inbox_is_empty - nothing waits in it; any thread */
+bool xsp_inbox_is_empty(struct xsp_inbox *b);
+
 /** xsp_inbox_take - up to n packets, in the order they came; how many. Its end's worker */
 unsigned int xsp_inbox_take(struct xsp_inbox *b, struct xsp_packet *p, unsigned int n);
 

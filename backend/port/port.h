@@ -49,6 +49,11 @@ struct xsp_netport_features {
 struct xsp_netport {
 	const struct xsp_netport_ops *ops;
 	char ifname[16]; /* of the interface that people can see; "" when there is none */
+	/*
+	 * Shared by ports that reach each other directly when they are on one worker: the one of queue 0
+	 * of the first, -1 as long as there was none. The store thread's. NULL: it makes no difference
+	 */
+	int *home;
 };
 
 /* One queue's end of a port. */
@@ -92,6 +97,13 @@ struct xsp_netport_ops {
 	void (*send)(struct xsp_netport_end *e, struct xsp_packet *p, unsigned int n);
 	/* recv: worker's thread; fills up to n packets. Returns how many */
 	unsigned int (*recv)(struct xsp_netport_end *e, struct xsp_packet *p, unsigned int n);
+	/*
+	 * direct: worker's thread; the end that this packet goes to whole, and to no other, if that is one
+	 * of the same worker's and nothing waits there before it. NULL: no, send it. Only the packet's
+	 * head (XSP_NET_HEAD) is looked at. May be NULL
+	 */
+	struct xsp_netport_end *(*direct)(struct xsp_netport_end *e, const struct xsp_packet *p);
+	unsigned int copies; /* that send, and recv, each make of a packet in our memory */
 };
 
 /**

@@ -5,8 +5,9 @@
  *
  * A switch is made with its first port and goes with its last. One lock each: it guards the ports, the
  * table of addresses, and that a port does not go while a packet is on its way into it. Packets wait
- * in the inbox of the port's end they go to (inbox.h). A receiver that takes no large packets gets
- * them cut, as a network card would.
+ * in the inbox of the port's end they go to (inbox.h), unless that end is the same worker's and nothing
+ * waits there: then they go from guest to guest at once (net/direct.h), and only the way is told here.
+ * A receiver that takes no large packets gets them cut, as a network card would.
  */
 #include "backend/port/port.h"
 
@@ -29,12 +30,14 @@ struct member {
 	uint32_t n; /* inboxes in use: 0 before the guest connects */
 	struct xsp_netport_features takes;
 	struct xsp_inbox inbox[XSP_NETPORT_QUEUES];
+	struct xsp_netport_end *end[XSP_NETPORT_QUEUES]; /* those that run */
 };
 
 struct fabric {
 	LIST_ENTRY(fabric) link;
 	char name[64];
 	bool pair; /* what one sends, the other gets */
+	int home;  /* see struct xsp_netport */
 	pthread_mutex_t lock;
 	TAILQ_HEAD(, member) members;
 	uint32_t n;
@@ -66,6 +69,7 @@ static struct fabric *get_fabric(const char *name, bool pair)
 		return NULL;
 	snprintf(f->name, sizeof(f->name), "%s", name);
 	f->pair = pair;
+	f->home = -1;
 	TAILQ_INIT(&f->members);
 	pthread_mutex_init(&f->lock, NULL);
 	LIST_INSERT_HEAD(&fabrics, f, link);
@@ -104,6 +108,7 @@ static int join(const struct xsp_netport_ops *ops, const char *opts, const char 
 		return -ENOSPC;
 	}
 	m->p.ops = ops;
+	m->p.home = &f->home;
 	m->f = f;
 	pthread_mutex_lock(&f->lock);
 	TAILQ_INSERT_TAIL(&f->members, m, link);
@@ -221,16 +226,20 @@ static bool deliver_cut(struct fabric *f, struct xsp_inbox *box, const struct xs
 	return at > 0;
 }
 
+static bool takes_whole(const struct member *to, const struct xsp_packet *p)
+{
+	return p->vnet.gso_type == XSP_VNET_GSO_NONE ||
+	       (p->vnet.gso_type == XSP_VNET_GSO_TCPV4 ? to->takes.tso4 : to->takes.tso6);
+}
+
 static bool deliver(struct fabric *f, struct member *to, uint32_t flow, const struct xsp_packet *p)
 {
 	struct xsp_inbox *box;
-	bool whole = p->vnet.gso_type == XSP_VNET_GSO_NONE ||
-		     (p->vnet.gso_type == XSP_VNET_GSO_TCPV4 ? to->takes.tso4 : to->takes.tso6);
 
 	if (!to->n)
 		return false;
 	box = &to->inbox[flow % to->n];
-	return whole ? xsp_inbox_put(box, p->data, p->len, &p->vnet) : deliver_cut(f, box, p);
+	return takes_whole(to, p) ? xsp_inbox_put(box, p->data, p->len, &p->vnet) : deliver_cut(f, box, p);
 }
 
 static bool forward(struct fabric *f, struct member *from, uint32_t flow, const struct xsp_packet *p)
@@ -262,10 +271,54 @@ static void switch_send(struct xsp_netport_end *e, struct xsp_packet *p, unsigne
 	pthread_mutex_unlock(&m->f->lock);
 }
 
+static struct member *other_of_pair(struct fabric *f, const struct member *m)
+{
+	struct member *to = TAILQ_FIRST(&f->members);
+
+	return to == m ? TAILQ_NEXT(to, link) : to;
+}
+
+static struct xsp_netport_end *switch_direct(struct xsp_netport_end *e, const struct xsp_packet *p)
+{
+	struct member *m = member_of(e->port), *to;
+	struct xsp_netport_end *end = NULL;
+
+	pthread_mutex_lock(&m->f->lock);
+	if (m->f->pair) {
+		to = other_of_pair(m->f, m);
+	} else {
+		learn(m->f, m, p->data + 6);
+		to = find(m->f, p->data);
+	}
+	if (to && to != m && to->n && takes_whole(to, p)) {
+		uint32_t i = e->index % to->n;
+
+		if (to->end[i] && to->end[i]->worker == e->worker && xsp_inbox_is_empty(&to->inbox[i]))
+			end = to->end[i];
+	}
+	pthread_mutex_unlock(&m->f->lock);
+	return end; /* it stops on this thread only: until the caller is done it is there */
+}
+
+static void set_end(struct xsp_netport_end *e, struct xsp_netport_end *value)
+{
+	struct member *m = member_of(e->port);
+
+	pthread_mutex_lock(&m->f->lock);
+	m->end[e->index] = value;
+	pthread_mutex_unlock(&m->f->lock);
+}
+
 static int switch_start(struct xsp_netport_end *e)
 {
 	e->fd = member_of(e->port)->inbox[e->index].fd;
+	set_end(e, e);
 	return 0;
+}
+
+static void switch_stop(struct xsp_netport_end *e)
+{
+	set_end(e, NULL);
 }
 
 static unsigned int switch_recv(struct xsp_netport_end *e, struct xsp_packet *p, unsigned int n)
@@ -281,8 +334,11 @@ const struct xsp_netport_ops xsp_netport_switch = {
 	.connect = switch_connect,
 	.disconnect = switch_disconnect,
 	.start = switch_start,
+	.stop = switch_stop,
 	.send = switch_send,
 	.recv = switch_recv,
+	.direct = switch_direct,
+	.copies = 1,
 };
 
 const struct xsp_netport_ops xsp_netport_pair = {
@@ -293,6 +349,9 @@ const struct xsp_netport_ops xsp_netport_pair = {
 	.connect = switch_connect,
 	.disconnect = switch_disconnect,
 	.start = switch_start,
+	.stop = switch_stop,
 	.send = switch_send,
 	.recv = switch_recv,
+	.direct = switch_direct,
+	.copies = 1,
 };

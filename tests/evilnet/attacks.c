@@ -418,3 +418,47 @@ void die(struct nic *g)
 	nic_push(g, true);
 	kill(getpid(), SIGKILL);
 }
+
+struct swapper {
+	struct nic *g;
+	volatile bool stop;
+};
+
+static void *rewrite(void *arg)
+{
+	struct swapper *s = arg;
+	volatile uint8_t *last = s->g->data + 5, *payload = s->g->data + 600;
+
+	while (!s->stop) {
+		*last ^= 1;
+		(*payload)++;
+	}
+	return NULL;
+}
+
+/*
+ * Frames whose address changes between two guests' (that end in an even number and the next) while they
+ * are looked at and carried. Who gets what is for them to check: each frame is the one that was judged.
+ */
+void swap(struct nic *g)
+{
+	uint64_t until = now_ms() + 10 * g->dose;
+	struct swapper s = { .g = g };
+	pthread_t thread;
+
+	if (!up(g))
+		return;
+	nic_make_ping(g, 1400);
+	g->data[12] = 0x88; /* of a protocol for experiments: no kernel answers */
+	g->data[13] = 0xb5;
+	pthread_create(&thread, NULL, rewrite, &s);
+	while (now_ms() < until) {
+		for (unsigned int i = 0; i < 64; i++)
+			nic_put(g, nic_piece(g, 0, 1400, 0));
+		nic_push(g, true);
+		if (!expect(g, nic_answers(g, 64) != INT16_MIN, "it may send all the time"))
+			break;
+	}
+	s.stop = true;
+	pthread_join(thread, NULL);
+}

@@ -31,6 +31,7 @@ static const struct {
 	{ "toggles", toggles, "connect and disconnect under traffic" },
 	{ "nodes", nodes, "garbage in each node" },
 	{ "control", control, "100 control requests a percent that make no sense" },
+	{ "swap", swap, "an address rewritten while its packet is carried, 10 ms a percent" },
 	{ "die", die, "SIGKILL with the rings full" },
 	{ "recover", nothing, "only what follows each: connect anew, ping" },
 };
@@ -57,7 +58,7 @@ bool expect(struct nic *g, bool good, const char *fmt, ...)
 static int usage(int code)
 {
 	fprintf(code ? stderr : stdout,
-		"usage: xsp-evilnet [--dose PERCENT] DEVID ATTACK...\n"
+		"usage: xsp-evilnet [--dose PERCENT] [--to MAC] DEVID ATTACK...\n"
 		"A hostile guest with a network device, for tests; 10.8.0.1 must answer behind it.\n");
 	for (unsigned int i = 0; i < N_ATTACKS; i++)
 		fprintf(code ? stderr : stdout, "  %-14s %s\n", attacks[i].name, attacks[i].what);
@@ -91,7 +92,7 @@ static int run(struct nic *g, const char *name)
 int main(int argc, char **argv)
 {
 	const char *dom = getenv("XENSPLIT_DOM");
-	struct nic g = { .dose = 100 };
+	struct nic g = { .dose = 100, .to = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff } };
 	int at = 1, rc = 0;
 
 	if (argc > 1 && !strcmp(argv[1], "--help"))
@@ -99,6 +100,11 @@ int main(int argc, char **argv)
 	if (argc > 2 && !strcmp(argv[1], "--dose")) {
 		g.dose = (unsigned int)atoi(argv[2]);
 		at = 3;
+	}
+	if (argc > at + 1 && !strcmp(argv[at], "--to")) {
+		sscanf(argv[at + 1], "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx", &g.to[0], &g.to[1], &g.to[2], &g.to[3],
+		       &g.to[4], &g.to[5]);
+		at += 2;
 	}
 	if (argc < at + 2)
 		return usage(2);

@@ -5,8 +5,8 @@
  * attacks.c, main.c has their table. What they do to the daemon is tests/lab/test-hostile-net.sh's to
  * check.
  *
- * Its peer is Dom0's end of the TAP, which must have the address 10.8.0.1: a ping to it goes the whole
- * way out and back in.
+ * Its peer is Dom0's end of the TAP or another guest, which must have the address 10.8.0.1: a ping to it
+ * goes the whole way out and back in.
  */
 #ifndef XSP_TESTS_EVILNET_H
 #define XSP_TESTS_EVILNET_H
@@ -37,7 +37,7 @@ struct nic {
 	uint8_t *data; /* 2 * PAGES: to send from, to receive into */
 	uint32_t ref[2 * PAGES];
 	uint16_t sequence;
-	uint8_t mac[6];
+	uint8_t mac[6], to[6]; /* to: of its pings; a broadcast, so that nobody has to know an address */
 	unsigned int dose;
 	int failed;
 };
@@ -95,6 +95,7 @@ void storm(struct nic *g);
 void toggles(struct nic *g);
 void nodes(struct nic *g);
 void control(struct nic *g);
+void swap(struct nic *g);
 void die(struct nic *g);
 
 #endif

@@ -141,6 +141,66 @@ static void is_bounded(void **state)
 	xsp_netport_close(b, true);
 }
 
+static void ended(struct xsp_netport_end *e)
+{
+	(void)e;
+}
+
+/* Who may be reached without the inbox: one known guest of the same worker, nothing waiting before. */
+static void direct(void **state)
+{
+	struct xsp_worker *here = (struct xsp_worker *)room[0], *there = (struct xsp_worker *)room[1];
+	struct xsp_netport *a = port("switch:d"), *b = port("switch:d"), *c = port("pair:d"), *d = port("pair:d");
+	struct xsp_netport_end ea = { .port = a, .stopped = ended }, eb = { .port = b, .stopped = ended };
+	struct xsp_netport_end ec = { .port = c, .stopped = ended }, ed = { .port = d, .stopped = ended };
+	struct xsp_packet p = { .data = room[3], .len = 60 }, got[3];
+
+	(void)state;
+	xsp_netport_start(&ea);
+	xsp_netport_start(&eb);
+	xsp_netport_start(&ec);
+	xsp_netport_start(&ed);
+	assert_ptr_equal(a->home, b->home);
+	assert_ptr_equal(c->home, d->home);
+	assert_ptr_not_equal(a->home, c->home);
+	memset(room[3], 0, 60);
+	room[3][5] = 2;
+	room[3][11] = 1;
+	ea.worker = eb.worker = here;
+	assert_null(a->ops->direct(&ea, &p)); /* nobody knows 2 */
+	assert_true(send_one(&eb, 255, 2, 60));
+	assert_int_equal(recv_all(&ea, got), 1);
+	memset(room[3], 0, 60);
+	room[3][5] = 2;
+	room[3][11] = 1;
+	assert_ptr_equal(a->ops->direct(&ea, &p), &eb);
+	assert_true(send_one(&ea, 2, 1, 60)); /* that waits: none may overtake it */
+	assert_null(a->ops->direct(&ea, &p));
+	assert_int_equal(recv_all(&eb, got), 1);
+	memset(room[3], 0, 60);
+	room[3][5] = 2;
+	room[3][11] = 1;
+	assert_ptr_equal(a->ops->direct(&ea, &p), &eb);
+	p.vnet.gso_type = XSP_VNET_GSO_TCPV6; /* b takes only those of version 4 */
+	assert_null(a->ops->direct(&ea, &p));
+	p.vnet.gso_type = XSP_VNET_GSO_TCPV4;
+	assert_ptr_equal(a->ops->direct(&ea, &p), &eb);
+	eb.worker = there;
+	assert_null(a->ops->direct(&ea, &p));
+	eb.worker = here;
+	room[3][5] = 1; /* to itself */
+	assert_null(a->ops->direct(&ea, &p));
+	room[3][5] = 2;
+	xsp_netport_stop(&eb);
+	assert_null(a->ops->direct(&ea, &p));
+	room[3][0] = 0xff; /* over a cable all goes to the other */
+	assert_ptr_equal(c->ops->direct(&ec, &p), &ed);
+	xsp_netport_close(a, true);
+	xsp_netport_close(b, true);
+	xsp_netport_close(c, true);
+	xsp_netport_close(d, true);
+}
+
 /* --- cutting ------------------------------------------------------------------------------------ */
 
 static uint16_t slow_sum(const uint8_t *p, uint32_t n, uint32_t sum)
@@ -190,6 +250,7 @@ int main(void)
 		cmocka_unit_test(learns),
 		cmocka_unit_test(pairs),
 		cmocka_unit_test(is_bounded),
+		cmocka_unit_test(direct),
 		cmocka_unit_test(cuts),
 	};
 
