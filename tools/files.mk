@@ -30,11 +30,15 @@ nbdkit-xensplit-plugin.src := tools/nbdkit/plugin.c
 nbdkit-xensplit-plugin.deps := front blkfront common fsm ring
 nbdkit-xensplit-plugin.libs := -Wl,--exclude-libs,ALL
 nbdkit-xensplit-plugin.pkgs := nbdkit xenevtchn xengnttab xenstore
-# How fast it all is, beside others.
+# How fast it all is, beside others. DPDK's headers (libdpdk-dev) make its rte_ring a contestant; DPDK= leaves it out.
+DPDK ?= $(shell pkg-config --exists libdpdk && echo libdpdk)
+archives += bench-rte
+bench-rte.src := tools/bench/ring_rte$(if $(DPDK),,_none).c
+bench-rte.pkgs := $(DPDK)
 programs += xensplit-bench
 xensplit-bench.src := $(addprefix tools/bench/,main.c rounds.c json.c axes.c pair.c limits.c world.c wake.c wake_means.c grant.c ring.c ring_xsp.c ring_xen.c \
 	blk.c rig.c child.c load.c load_front.c load_nbd.c load_uring.c \
 	net.c frame.c wire.c load_nic.c load_tap.c testpmd.c report.c chart.c compare.c) common/lab/env.c
-xensplit-bench.deps := front blkfront netfront common fsm ring
+xensplit-bench.deps := bench-rte front blkfront netfront common fsm ring
 xensplit-bench.libs := -lm
 xensplit-bench.pkgs := json-c libnbd liburing $(front.pkgs)

@@ -22,6 +22,13 @@ two=
 xensplit-bench ring --batch=1,32 --order=0 --rounds=3 --seconds=0.02 --cores=one,two --sleep=none,both --out="$T/ring.json" >"$T/ring.txt" ||
 	fail "ring: $(cat "$T/ring.txt")"
 sound "$T/ring.json" xsp xen-notify $two
+python3 - "$T/ring.json" <<'PY' || fail "rte_ring neither ran nor was skipped by name"
+import json, sys
+o = json.load(open(sys.argv[1]))
+ran = {s["name"] for g in o["groups"] for s in g["series"]}
+gone = {s["name"] for s in o["skipped"]}
+assert "two cores" in gone or all((n in ran) != (n in gone) for n in ("rte_ring", "rte_ring-32")), gone
+PY
 grep -q 'no hypervisor' "$T/ring.txt" && grep -q 'ratio' "$T/ring.txt" || fail "no table"
 xensplit-bench ring --batch=8 --order=4 --rounds=1 --seconds=0.02 --json >"$T/one.json" || fail "ring --json"
 sound "$T/one.json" xsp

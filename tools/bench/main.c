@@ -20,7 +20,7 @@ struct mode {
 };
 
 static const struct mode modes[] = {
-	{ "ring", "a block ring alone, against Xen's own macros", mode_ring },
+	{ "ring", "a block ring alone, against Xen's own macros and DPDK's rte_ring", mode_ring },
 	{ "wake", "waking the other half: event channels, eventfd, futex, io_uring", mode_wake },
 	{ "grant", "reaching a guest's pages: mapped, copied, kept mapped", mode_grant },
 	{ "blk", "disks: our frontend, xensplitd, a lab; QEMU's backend, NBD, io_uring beside them", mode_blk },

@@ -96,9 +96,11 @@ static void join(const pthread_t *thread, bool fifo)
 			pthread_join(thread[i], NULL);
 }
 
-static void reset(struct pair *p)
+static void reset(struct pair *p, const struct contestant *c)
 {
-	memset(p->pages, 0, (size_t)4096 << p->order);
+	memset(p->pages, 0, ((size_t)4096 << p->order) * (c->pages ? c->pages : 1));
+	if (c->prepare)
+		c->prepare(p);
 	p->ops = p->ns = p->wrong = 0;
 	p->stop = p->done = 0;
 	for (int i = 0; i < 2; i++)
@@ -114,7 +116,7 @@ int pair_run(struct pair *p, const struct contestant *c, double seconds)
 	pthread_t thread[2];
 	int err = 0, made = 0;
 
-	reset(p);
+	reset(p, c);
 	t.tv_nsec = (long)((seconds - (double)t.tv_sec) * 1e9);
 	for (int i = 0; i < 2; i++) {
 		p->wake[i] = eventfd(0, EFD_CLOEXEC);

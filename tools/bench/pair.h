@@ -38,13 +38,15 @@ struct pair {
 struct contestant {
 	const char *name;
 	const char *what; /* a line for people */
+	void (*prepare)(struct pair *p); /* NULL: zeroed pages will do */
 	void (*front)(struct pair *p);
 	void (*back)(struct pair *p);
 	bool poll_only; /* has no way to sleep */
+	uint32_t pages; /* it needs that many times the ring's; 0: as many */
 	bool limit;     /* not a ring: what the machine can do at best */
 };
 
-extern const struct contestant ring_xsp, ring_xsp_plain, ring_xen, ring_xen_check, limit_line, limit_stream;
+extern const struct contestant ring_rte, ring_rte_packed, ring_xsp, ring_xsp_plain, ring_xen, ring_xen_check, limit_line, limit_stream;
 
 /**
  * pair_run - run both halves for @seconds

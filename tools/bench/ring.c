@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* xensplit-bench ring: the ring alone, two threads, against Xen's own macros in the same rounds. */
+/* xensplit-bench ring: the ring alone, two threads, against Xen's own macros and DPDK's rte_ring in the same rounds. */
 #include <errno.h>
 #include <getopt.h>
 #include <math.h>
@@ -13,7 +13,10 @@
 #include "tools/bench/bench.h"
 #include "tools/bench/pair.h"
 
-static const struct contestant *const rings[] = { &ring_xsp, &ring_xen_check, &ring_xsp_plain, &ring_xen };
+static const struct contestant *const rings[] = { &ring_xsp, &ring_xen_check, &ring_xsp_plain, &ring_xen,
+						&ring_rte, &ring_rte_packed };
+
+#define RING_BYTES (8u * 4096u << XSP_RING_MAX_ORDER) /* the largest that a contestant needs */
 
 struct axes {
 	uint64_t batch[MAX_VALUES], order[MAX_VALUES], depth[MAX_VALUES];
@@ -23,7 +26,8 @@ struct axes {
 
 static const char usage[] =
 	"usage: xensplit-bench ring [OPTION...]\n"
-	"Requests through a block ring and answers back, nothing behind it: our ring, and Xen's macros.\n"
+	"Requests through a block ring and answers back, nothing behind it: our ring, Xen's macros,\n"
+	"DPDK's rte_ring.\n"
 	"  --batch=N,...     requests between two pushes (1,8,32)\n"
 	"  --order=N,...     ring of 2^N pages, 0..4 (0,2)\n"
 	"  --depth=N,...     requests under way at most; 0: what the ring holds (0)\n"
@@ -106,7 +110,7 @@ static int one_round(const struct bench *b, struct group *g, struct pair *p)
 	if (two && !p->event && one_run(b, g, &limit_stream, &limits))
 		return -1; /* beside rings that sleep it says nothing */
 	for (size_t i = 0; i < sizeof(rings) / sizeof(rings[0]); i++) {
-		if (rings[i]->poll_only && p->event)
+		if (!rings[i]->front || (rings[i]->poll_only && p->event))
 			continue;
 		if (one_run(b, g, rings[i], p))
 			return -1;
@@ -174,6 +178,9 @@ static int run_all(struct bench *b, const struct axes *a, struct pair *p)
 	static const char *const cores[] = { "two", "one" };
 	bool have_two = sysconf(_SC_NPROCESSORS_ONLN) > 1;
 
+	for (size_t i = 0; i < sizeof(rings) / sizeof(rings[0]); i++)
+		if (!rings[i]->front)
+			bench_skip(b, rings[i]->name, "built without DPDK's headers (package libdpdk-dev)");
 	for (int c = 0; c < 2; c++) {
 		if (!word_in(a->cores, cores[c]))
 			continue;
@@ -236,12 +243,12 @@ int mode_ring(struct bench *b, int argc, char **argv)
 		if (bad)
 			return bench_usage("try xensplit-bench ring --help");
 	}
-	p.pages = mmap(NULL, 4096u << XSP_RING_MAX_ORDER, PROT_READ | PROT_WRITE,
+	p.pages = mmap(NULL, RING_BYTES, PROT_READ | PROT_WRITE,
 		       MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	if (p.pages == MAP_FAILED)
 		return bench_usage("no memory for a ring: %s", strerror(errno));
 	bench_start(b);
 	rc = run_all(b, &a, &p) ? 1 : 0;
-	munmap(p.pages, 4096u << XSP_RING_MAX_ORDER);
+	munmap(p.pages, RING_BYTES);
 	return bench_end(b) ? 1 : rc;
 }
