@@ -32,3 +32,4 @@ xensplitd.src += backend/net/capture.c
 xensplitd.src += backend/blk/share.c backend/blk/bucket.c backend/vbd_limits.c
 xensplitd.src += backend/resize.c
 xensplitd.src += backend/port/packet.c
+xensplitd.src += backend/port/writes.c

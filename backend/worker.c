@@ -12,6 +12,7 @@
 #include <fcntl.h>
 
 #include "backend/net/scratch.h"
+#include "backend/port/writes.h"
 #include "backend/queue.h"
 #include "backend/target/target.h"
 
@@ -429,6 +430,7 @@ static void release(struct xsp_worker *w)
 	if (w->area_bounce)
 		munmap(w->area_bounce, (size_t)w->n_areas * XSP_AREA_BYTES);
 	xsp_net_scratch_free(w->net);
+	xsp_writes_free(w->writes);
 	free(w->ios);
 	free(w->areas);
 	free(w->by_port);

@@ -33,6 +33,7 @@ struct xsp_queue;
 struct xsp_port;
 struct xsp_io;
 struct xsp_net_scratch;
+struct xsp_writes;
 
 /* A completion on its way: user_data of every SQE points to one. */
 struct xsp_cb {
@@ -101,6 +102,7 @@ struct xsp_worker {
 	unsigned int claims_left;
 	struct xsp_window window; /* of its disks' queues */
 	xengnttab_grant_copy_segment_t copy[XSP_COPY_SEGS];
+	struct xsp_writes *writes;   /* of TAPs; NULL until it has the first */
 	struct xsp_net_scratch *net; /* of network queues; NULL until it has the first */
 	uint64_t enters; /* atomic: calls of io_uring_enter, for who asks */
 	uint64_t now_ns; /* CLOCK_MONOTONIC at the start of this turn */

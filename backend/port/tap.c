@@ -26,6 +26,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "backend/port/writes.h"
 #include "common/log.h"
 
 #ifndef TUNSETCARRIER
@@ -246,11 +247,7 @@ static int tap_start(struct xsp_netport_end *e)
 
 static void tap_send(struct xsp_netport_end *e, struct xsp_packet *p, unsigned int n)
 {
-	for (unsigned int i = 0; i < n; i++) {
-		struct iovec iov[2] = { { &p[i].vnet, sizeof(p[i].vnet) }, { p[i].data, p[i].len } };
-
-		p[i].lost = writev(e->fd, iov, 2) < 0;
-	}
+	xsp_writes_packets(xsp_writes_get(e->worker), e->fd, p, n);
 }
 
 static unsigned int tap_recv(struct xsp_netport_end *e, struct xsp_packet *p, unsigned int n)

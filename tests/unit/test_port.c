@@ -21,7 +21,7 @@
 
 #include <cmocka.h>
 
-#include "backend/port/port.h"
+#include "backend/port/writes.h"
 
 static struct io_uring_sqe sqe;
 static unsigned int sqes;
@@ -140,6 +140,36 @@ static unsigned int recv_ours(struct xsp_netport_end *e, struct xsp_packet *p)
 	return 0;
 }
 
+/* More than fit into one call, one of them such that the kernel refuses it. */
+static void send_many(struct xsp_netport_end *e, int s)
+{
+	uint8_t frame[60] = "\xff\xff\xff\xff\xff\xff\x00\x16\x3e\x01\x02\x03\x88\xb5", data[40][60], got[2048];
+	struct xsp_packet p[40] = { 0 };
+	struct xsp_worker w = { 0 };
+
+	for (unsigned int i = 0; i < 40; i++) {
+		memcpy(data[i], frame, sizeof(frame));
+		data[i][14] = (uint8_t)i;
+		p[i].data = data[i];
+		p[i].len = sizeof(frame);
+	}
+	p[7].vnet.flags = XSP_VNET_NEEDS_CSUM;
+	p[7].vnet.csum_start = 5000;
+	e->worker = &w;
+	e->port->ops->send(e, p, 40);
+	for (unsigned int i = 0; i < 40; i++)
+		assert_int_equal(p[i].lost, i == 7);
+	for (unsigned int i = 0; i < 40; i += i == 6 ? 2 : 1) {
+		do
+			assert_true(recv(s, got, sizeof(got), 0) >= 0);
+		while (memcmp(got, frame, 14) != 0);
+		assert_int_equal(got[14], i);
+	}
+	assert_non_null(w.writes);
+	xsp_writes_free(w.writes);
+	e->worker = NULL;
+}
+
 static void tap(void **state)
 {
 	struct xsp_netport_features f = { .queues = 2, .csum = true, .tso4 = true };
@@ -180,6 +210,7 @@ static void tap(void **state)
 	pkt.vnet.csum_start = 5000;
 	p->ops->send(&e[0], &pkt, 1);
 	assert_true(pkt.lost);
+	send_many(&e[1], s);
 
 	f.queues = 1; /* so that what is sent comes to e[0] */
 	p->ops->disconnect(p);
