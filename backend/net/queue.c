@@ -272,6 +272,7 @@ static int transmit(struct xsp_netq *q)
 	}
 	if (!q->s->tx.n_answers)
 		return 0;
+	xsp_net_scratch_align(q->s);
 	carry(q);
 	xsp_tx_respond(&q->tx, &q->s->tx);
 	if (xsp_ring_back_push(&q->tx))
@@ -537,6 +538,7 @@ static int receive(struct xsp_netq *q)
 		return 0;
 	}
 	q->rx_wanted = 0;
+	xsp_net_scratch_level(q->s);
 	q->s->rx.n_segs = q->s->rx.n_answers = 0;
 	if (place_held(q, &room))
 		n = take_arrivals(q, &room);

@@ -30,6 +30,15 @@ struct xsp_net_scratch {
 /** xsp_net_scratch_get - the worker's; worker's thread. NULL: no memory */
 struct xsp_net_scratch *xsp_net_scratch_get(struct xsp_worker *w);
 
+/**
+ * xsp_net_scratch_align - the packets of the tx batch begin where their second pieces have the guest's
+ * place in a page: a grant copy is split at the pages of both sides, so they should be the same
+ */
+void xsp_net_scratch_align(struct xsp_net_scratch *s);
+
+/** xsp_net_scratch_level - all packets begin with a page, as what the guest posts does */
+void xsp_net_scratch_level(struct xsp_net_scratch *s);
+
 /** xsp_net_scratch_free - NULL is fine */
 void xsp_net_scratch_free(struct xsp_net_scratch *s);
 
