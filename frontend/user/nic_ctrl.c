@@ -93,18 +93,27 @@ static int add_grants(struct xsp_nic *nic, uint32_t queue)
 
 /* --- hashing ----------------------------------------------------------------------------------- */
 
-/* Which queue a hash goes to: all in turn. */
+/* Entry i of the table: which queue such a hash goes to. */
+static uint32_t queue_of_hash(const struct xsp_nic *nic, uint32_t i)
+{
+	const struct xsp_nic_options *o = &nic->want_opts;
+
+	return (o->n_hash_map ? o->hash_map[i % o->n_hash_map] : i) % nic->n_queues;
+}
+
 static int map_queues(struct xsp_nic *nic)
 {
 	uint32_t *map = (uint32_t *)(void *)nic->ctrl_data.base, size;
 	int r = ask(nic, XSP_NET_CTRL_GET_HASH_MAPPING_SIZE, 0, 0, 0, &size);
 
-	if (r || !size) /* none: by modulo, which is the same */
+	if (r)
 		return r;
+	if (!size) /* no table: by modulo, which is all queues in turn */
+		return nic->want_opts.n_hash_map ? XSP_NET_CTRL_NOT_SUPPORTED : 0;
 	if (size > MAX_MAP)
 		size = MAX_MAP;
 	for (uint32_t i = 0; i < size; i++)
-		map[i] = i % nic->n_queues;
+		map[i] = queue_of_hash(nic, i);
 	r = ask(nic, XSP_NET_CTRL_SET_HASH_MAPPING_SIZE, size, 0, 0, NULL);
 	return r ? r : ask(nic, XSP_NET_CTRL_SET_HASH_MAPPING, nic->ctrl_data.gref[0], size, 0, NULL);
 }

@@ -46,6 +46,7 @@ extern "C" {
 #define XSP_NIC_TX_PIECES  17 /* pages of the largest packet to send: 64 KiB and a page */
 #define XSP_NIC_RX_PIECES  20
 #define XSP_NIC_RX_BUFS    28
+#define XSP_NIC_HASH_MAP   16
 
 struct xsp_nic;
 
@@ -60,6 +61,9 @@ struct xsp_nic_options {
 	bool hash;               /* have the backend spread flows over the queues by a Toeplitz hash */
 	bool multicast;          /* have it filter multicast: nothing until xsp_nic_multicast */
 	bool untrusted;          /* the backend sees packets and zeros, even without trusted=0 */
+	/* the queues that hashes go to, repeated over the backend's table; none: all queues in turn */
+	uint8_t hash_map[XSP_NIC_HASH_MAP];
+	unsigned int n_hash_map;
 };
 
 struct xsp_nic_info {

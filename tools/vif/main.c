@@ -30,6 +30,7 @@ static const char help[] =
 	"  --pages N          of 4 KiB for packets of all queues, both ways (480; a guest can grant 1024\n"
 	"                     for everything)\n"
 	"  --hash             let the backend spread flows over the queues by a Toeplitz hash\n"
+	"  --hash-map LIST    so, and to which: 0,0,1 gives queue 1 a third of the flows\n"
 	"  --no-gso           cut TCP into packets here; --no-csum: and fill in checksums\n"
 	"  --no-split         one event channel for both directions\n"
 	"  --no-static        no grants that stay mapped\n"
@@ -199,6 +200,7 @@ static const struct option options[] = {
 	{ "pages", required_argument, NULL, 'p' },
 	{ "timeout", required_argument, NULL, 'T' },
 	{ "hash", no_argument, NULL, 'H' },
+	{ "hash-map", required_argument, NULL, 'M' },
 	{ "no-gso", no_argument, NULL, 'G' },
 	{ "no-csum", no_argument, NULL, 'C' },
 	{ "no-split", no_argument, NULL, 'S' },
@@ -214,6 +216,24 @@ static bool number(const char *s, uint32_t max, unsigned int *ret)
 		return false;
 	*ret = v;
 	return true;
+}
+
+/* "0,1,1": queues, at most as many as the options hold. */
+static bool hash_map(struct xsp_nic_options *o, const char *arg)
+{
+	const char *at = arg;
+	char *end;
+
+	for (o->n_hash_map = 0; o->n_hash_map < XSP_NIC_HASH_MAP; at = end + 1) {
+		unsigned long queue = strtoul(at, &end, 10);
+
+		if (end == at || queue >= XSP_NIC_MAX_QUEUES)
+			return false;
+		o->hash_map[o->n_hash_map++] = (uint8_t)queue;
+		if (*end != ',')
+			return !*end;
+	}
+	return false;
 }
 
 static bool option(struct args *a, int c, const char *arg)
@@ -241,6 +261,8 @@ static bool option(struct args *a, int c, const char *arg)
 		return end != arg && !*end && s >= 0.001 && s <= 86400;
 	case 'H':
 		return a->nic.hash = true;
+	case 'M':
+		return a->nic.hash = hash_map(&a->nic, arg);
 	case 'G':
 		return a->nic.no_gso = true;
 	case 'C':
