@@ -238,7 +238,7 @@ cp "$new/vmlinux" "$new/guest.cpio" "$r/images/"
 # Every program that tests call must find its libraries here.
 for f in "$r"/usr/bin/{fio,bash,strace,xenstore,ps,find,awk} "$r"/usr/sbin/{mke2fs,e2fsck} \
 	"$r"/usr/lib/xen-4.17/bin/{xl,xenstored,xenconsoled,xen-init-dom0,xentrace,test-xenstore} "$g"/usr/bin/fio \
-	"$r"/usr/libexec/xen-qemu-system-i386 "$r"/usr/bin/iperf3 {"$r","$g"}/usr/sbin/ethtool; do
+	"$r"/usr/libexec/xen-qemu-system-i386 "$r"/usr/bin/{iperf3,ping,tcpdump} {"$r","$g"}/usr/sbin/ethtool; do
 	case $f in "$g"/*) root=$g ;; *) root=$r ;; esac
 	"$r/lib64/ld-linux-x86-64.so.2" --inhibit-cache --library-path \
 		"$root/usr/lib/x86_64-linux-gnu" --list "$f" 2>&1 | grep 'not found' >"$t/missing" || continue
