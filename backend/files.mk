@@ -33,3 +33,4 @@ xensplitd.src += backend/blk/share.c backend/blk/bucket.c backend/vbd_limits.c
 xensplitd.src += backend/resize.c
 xensplitd.src += backend/port/packet.c
 xensplitd.src += backend/port/writes.c
+xensplitd.src += backend/port/pcap.c backend/port/pcap_api.c

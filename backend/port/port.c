@@ -13,6 +13,7 @@ static const struct xsp_netport_ops *const ports[] = {
 	&xsp_netport_switch,
 	&xsp_netport_pair,
 	&xsp_netport_packet,
+	&xsp_netport_pcap,
 };
 #define N_PORTS (sizeof(ports) / sizeof(ports[0]))
 

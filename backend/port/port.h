@@ -108,7 +108,7 @@ struct xsp_netport_ops {
 
 /**
  * xsp_netport_open - open what a spec names: "tap:", "tap:NAME", "null:", "switch:NAME", "pair:NAME",
- * "packet:IFNAME"; "" is "tap:"
+ * "packet:IFNAME", "pcap:FILE", "pcap,in=FILE:"; "" is "tap:"
  *
  * Store thread. Returns 0 or -errno and a sentence in why.
  */
@@ -133,6 +133,6 @@ void xsp_netport_stop(struct xsp_netport_end *e);
 void xsp_netport_await(struct xsp_netport_end *e);
 
 extern const struct xsp_netport_ops xsp_netport_tap, xsp_netport_null, xsp_netport_switch,
-	xsp_netport_pair, xsp_netport_packet;
+	xsp_netport_pair, xsp_netport_packet, xsp_netport_pcap;
 
 #endif

@@ -62,7 +62,8 @@ static void specs(void **state)
 
 	(void)state;
 	assert_int_equal(xsp_netport_open("nonsense:x", &wish, &p, why, sizeof(why)), -EINVAL);
-	assert_non_null(strstr(why, "known: tap:[NAME], null:, switch:NAME, pair:NAME, packet:IFNAME"));
+	assert_non_null(strstr(why, "known: tap:[NAME], null:, switch:NAME, pair:NAME, packet:IFNAME, "
+				     "pcap[,in=FILE[,fast][,wait=S]]:[FILE]"));
 	assert_int_equal(xsp_netport_open("nonsense", &wish, &p, why, sizeof(why)), -EINVAL);
 	assert_int_equal(xsp_netport_open("null,x=1:", &wish, &p, why, sizeof(why)), -EINVAL);
 	assert_int_equal(xsp_netport_open("tap:a-name-that-is-too-long", &wish, &p, why, sizeof(why)),

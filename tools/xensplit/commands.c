@@ -207,7 +207,9 @@ const struct command commands[] = {
 			 "  script=PATH       a hotplug script that somebody else runs: the device waits for it\n"
 			 "  port=SPEC         instead of a TAP: switch:NAME (a switch inside the daemon),\n"
 			 "                    pair:NAME (a cable to another guest), packet:IFNAME (a network\n"
-			 "                    card or veth as it is), null: (swallows all)\n",
+			 "                    card or veth as it is), pcap:FILE (written as tcpdump does),\n"
+			 "                    pcap,in=FILE: (played to the guest as it was recorded;\n"
+			 "                    pcap,in=FILE,fast: without pauses), null: (swallows all)\n",
 		.examples = "network-attach web bridge=xenbr0\n"
 			    "network-attach 1 mac=00:16:3e:01:02:03,bridge=xenbr0,rate=100Mb/s --wait\n",
 		.options = {{"wait", 'w', "[SEC]", "wait until the guest is connected (30)"}},

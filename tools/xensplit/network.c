@@ -258,16 +258,24 @@ static const char **value_of(struct nic *k, const char *key)
 static int read_words(const struct call *call, struct nic *k)
 {
 	for (int i = 1; i < call->n_args; i++) {
+		const char **value = NULL;
 		char *save = NULL;
 
 		for (char *word = strtok_r(call->args[i], ",", &save); word;
 		     word = strtok_r(NULL, ",", &save)) {
 			char *eq = strchr(word, '=');
-			const char **value;
+			bool of_port = value && value == value_of(k, "port");
 
 			if (eq)
 				*eq = '\0';
 			value = eq ? value_of(k, word) : NULL;
+			if (!value && of_port) { /* an option of the port's: "port=pcap,in=FILE:" */
+				value = value_of(k, "port");
+				word[-1] = ',';
+				if (eq)
+					*eq = '=';
+				continue;
+			}
 			if (!value)
 				return usage_error(call, "'%s' is none of mac=, bridge=, script=, ip=, "
 						   "rate=, mtu=, vifname=, port=, devid=", word);
