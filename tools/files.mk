@@ -21,6 +21,7 @@ xensplit-vif.pkgs := xenevtchn xengnttab xenstore
 programs += xensplit
 xensplit.src := $(addprefix tools/xensplit/,main.c commands.c help.c out.c client.c store.c attach.c \
 	detach.c list.c network.c capture.c sample.c stat.c show.c doctor.c worker.c top.c metrics.c)
+xensplit.src += tools/xensplit/netwatch.c
 xensplit.src += tools/xensplit/throttle.c tools/xensplit/resize.c
 xensplit.deps := lab-cli common fsm
 xensplit.pkgs := json-c xenstore xencontrol ncursesw

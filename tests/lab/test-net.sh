@@ -67,6 +67,14 @@ top_shows() { # VIEW ID
 }
 wait_for 9 top_shows device vif/1/0 || fail "top: $(cat "$T/top")"
 wait_for 9 top_shows guest dom/2 || fail "top: $(cat "$T/top")"
+watch_shows() {
+	dom 0 xensplit --socket "$lab/xensplitd.sock" stat --watch 0.5 --count 1 >"$T/watch" &&
+		grep -qE 'vif/1/0 .* [1-9][0-9]* tx pps +[1-9][0-9]* rx pps .* [0-9.]+ evt/pkt  [0-9.]+ gnt/pkt .* dropped ' "$T/watch"
+}
+wait_for 9 watch_shows || fail "stat --watch: $(cat "$T/watch")"
+dom 0 xensplit --socket "$lab/xensplitd.sock" stat --watch 0.5 --count 1 --json vif/2/0 >"$T/watch" &&
+	[ "$(field "$T/watch" '[n["device"] for n in d["networks"]], "copied" in d["networks"][0]["counters"]')" = "(['vif/2/0'], True)" ] ||
+	fail "stat --watch --json: $(cat "$T/watch")"
 kill $pinging 2>/dev/null
 wait $pinging
 dom 0 xensplit --socket "$lab/xensplitd.sock" metrics >"$T/metrics" || fail "metrics"

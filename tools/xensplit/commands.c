@@ -100,7 +100,7 @@ const struct command commands[] = {
 	{
 		.name = "stat",
 		.args = "[DEVICE]...",
-		.summary = "what the disks do: rates, latency, calls per request",
+		.summary = "what disks and network interfaces do: rates, latency, calls per request",
 		.about = "Without --watch: totals since the device first appeared. With it: one "
 			 "table for\n"
 			 "each interval, redrawn on a terminal, plain lines in a pipe; Ctrl-C ends "
@@ -112,6 +112,10 @@ const struct command commands[] = {
 			 "  evt/req      calls into libxenevtchn for each request\n"
 			 "  gnt/req      calls into libxengnttab for each request\n"
 			 "  err          requests answered with an error\n"
+			 "\n"
+			 "Of network interfaces (tx: what the guest sends): packets and 10^9 bits a second,\n"
+			 "calls for each packet, how often the daemon copied each byte, and how many\n"
+			 "packets were dropped for which reason.\n"
 			 "\n" DEV_FORMS,
 		.examples = "stat\n"
 			    "stat --watch\n"

@@ -11,6 +11,7 @@
 
 #include "tools/xensplit/client.h"
 #include "tools/xensplit/network.h"
+#include "tools/xensplit/netwatch.h"
 #include "tools/xensplit/out.h"
 #include "tools/xensplit/sample.h"
 #include "tools/xensplit/store.h"
@@ -25,6 +26,7 @@ struct view {
 	int n_wanted;
 	struct client client;
 	struct round last, now;
+	struct json_object *networks; /* as they were a round ago; NULL: not asked yet */
 	int drawn; /* lines on the terminal that the next table replaces */
 };
 
@@ -44,8 +46,9 @@ static bool is_wanted(const struct view *v, const char *id)
 	return !v->n_wanted;
 }
 
-static char *name_of(struct view *v, uint32_t domid)
+static char *name_of(void *arg, uint32_t domid)
 {
+	struct view *v = arg;
 	char *name = NULL;
 
 	if (v->store.base.xs)
@@ -89,6 +92,16 @@ static struct json_object *ask_networks(struct view *v)
 	return list;
 }
 
+/* What they did since we asked last. */
+static struct json_object *networks_since(struct view *v)
+{
+	struct json_object *now = ask_networks(v), *since = netwatch_since(v->networks, now);
+
+	json_object_put(v->networks);
+	v->networks = now;
+	return since;
+}
+
 /* --- text --------------------------------------------------------------------------------------
  */
 
@@ -129,8 +142,7 @@ static int screen_lines(void)
 	return ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) || w.ws_row < 4 ? 24 : w.ws_row;
 }
 
-/* A terminal: the table in place of the last one. */
-static void draw(struct view *v, double seconds)
+static int draw_disks(struct view *v, double seconds, int max_rows)
 {
 	struct table t = table_start("llrrrrrrrrr", "device", "guest", "r/s", "w/s", "rMB/s",
 				     "wMB/s", "p50", "p99", "evt/req", "gnt/req", "err");
@@ -156,15 +168,39 @@ static void draw(struct view *v, double seconds)
 		table_cell(&t, PLAIN, "%d", shown);
 		rate_row(&t, &sum, seconds, BOLD);
 	}
+	return table_end(&t, max_rows);
+}
+
+static bool any_disk(const struct view *v)
+{
+	bool any = false;
+
+	for (int i = 0; i < v->now.n; i++)
+		any |= is_wanted(v, v->now.dev[i].id);
+	return any;
+}
+
+/* A terminal: the tables in place of the last ones. */
+static void draw(struct view *v, double seconds)
+{
+	struct json_object *networks = networks_since(v);
+	int n = (int)json_object_array_length(networks), rows = screen_lines() - 2;
+
 	if (v->drawn)
 		printf("\033[%dA", v->drawn);
-	v->drawn = table_end(&t, screen_lines() - 2);
 	fputs("\033[J", stdout);
+	v->drawn = 0;
+	if (!n || any_disk(v))
+		v->drawn = draw_disks(v, seconds, n ? rows / 2 : rows);
+	if (n)
+		v->drawn += netwatch_draw(networks, seconds, name_of, v, rows - v->drawn);
+	json_object_put(networks);
 }
 
 /* A pipe: a line for each device, every one complete in itself. */
 static void print_lines(struct view *v, double seconds)
 {
+	struct json_object *networks = networks_since(v);
 	struct tm tm;
 	time_t wall = time(NULL);
 	char clock[16], p50[16], p99[16];
@@ -189,6 +225,8 @@ static void print_lines(struct view *v, double seconds)
 		       (unsigned long long)(s.io_errors + s.bad_req + s.bad_gref));
 		free(name);
 	}
+	netwatch_lines(networks, seconds, clock, name_of, v);
+	json_object_put(networks);
 }
 
 static void print_totals(struct view *v)
@@ -292,8 +330,7 @@ static void print_as_json(struct view *v, double seconds)
 			json_object_array_add(list, sample_json(v, i, &s));
 	}
 	json_object_object_add(o, "devices", list);
-	if (!(seconds > 0))
-		json_object_object_add(o, "networks", ask_networks(v));
+	json_object_object_add(o, "networks", seconds > 0 ? networks_since(v) : ask_networks(v));
 	print_json(o);
 }
 
@@ -330,6 +367,7 @@ static int watch(struct view *v, double interval, long count)
 	struct sigaction sa = {.sa_handler = on_signal};
 	struct client_error e;
 
+	v->networks = ask_networks(v);
 	sigaction(SIGINT, &sa, NULL);
 	sigaction(SIGTERM, &sa, NULL);
 	while (!stop && count--) {
@@ -434,6 +472,7 @@ int cmd_stat(struct call *call)
 		print_as_json(&v, 0);
 	else if (!rc)
 		print_all_totals(&v);
+	json_object_put(v.networks);
 	round_free(&v.last);
 	round_free(&v.now);
 	client_close(&v.client);
