@@ -15,6 +15,7 @@
 #include "backend/port/writes.h"
 #include "backend/queue.h"
 #include "backend/target/target.h"
+#include "common/log.h"
 
 #define SQ_ENTRIES 256u
 #define CQ_ENTRIES 4096u     /* at least */
@@ -130,6 +131,43 @@ static int make_buffers(struct xsp_worker *w, size_t bytes)
 		w->free_area = &w->areas[i];
 	}
 	return 0;
+}
+
+static unsigned int at_most(unsigned int n, unsigned int limit)
+{
+	return n < limit ? n : limit;
+}
+
+static void register_buffers(struct xsp_worker *w)
+{
+	unsigned int areas = at_most(w->n_areas, XSP_FIXED_AREAS);
+	struct iovec iov[1 + XSP_FIXED_AREAS];
+	int err;
+
+	iov[0].iov_base = w->bounce;
+	iov[0].iov_len = (size_t)at_most(w->n_ios, XSP_FIXED_IOS) * XSP_BOUNCE_BYTES;
+	for (unsigned int i = 0; i < areas; i++)
+		iov[1 + i] = (struct iovec){ w->area_bounce + (size_t)i * XSP_AREA_BYTES,
+					     XSP_FIXED_AREA_BYTES };
+	err = io_uring_register_buffers(&w->uring, iov, 1 + areas);
+	w->fixed = err ? XSP_FIXED_FAILED : XSP_FIXED;
+	if (err)
+		xsp_info(NULL, "worker %u: its buffers can't be registered: %s; direct I/O goes without",
+			 w->index, strerror(-err));
+}
+
+int xsp_worker_fixed(struct xsp_worker *w, const struct xsp_io *io)
+{
+	size_t area;
+
+	if (w->fixed == XSP_FIXED_UNTRIED)
+		register_buffers(w);
+	if (w->fixed == XSP_FIXED_FAILED)
+		return -1;
+	if (!io->area)
+		return io->len <= XSP_BOUNCE_BYTES && xsp_worker_io_number(w, io) < XSP_FIXED_IOS ? 0 : -1;
+	area = (size_t)(io->area - w->areas);
+	return io->len <= XSP_FIXED_AREA_BYTES && area < XSP_FIXED_AREAS ? 1 + (int)area : -1;
 }
 
 /* --- events ------------------------------------------------------------------------------------ */

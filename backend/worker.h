@@ -54,6 +54,15 @@ struct xsp_cb {
 #define XSP_CLAIM_IOS 4u
 #define XSP_CLAIMS    64u
 
+/*
+ * What of the buffers is registered with the io_uring for a target that asks: the first ios', and as
+ * much of the first areas as the requests of Linux's frontends need (32 segments). 6.75 MiB in all;
+ * lists of free ones are last in, first out, so that is mostly what's in use.
+ */
+#define XSP_FIXED_IOS        64u
+#define XSP_FIXED_AREAS      32u
+#define XSP_FIXED_AREA_BYTES (128u << 10)
+
 TAILQ_HEAD(xsp_queue_list, xsp_queue);
 
 /* What an indirect request needs besides its io. */
@@ -100,6 +109,7 @@ struct xsp_worker {
 	uint8_t *area_bounce;
 	unsigned int n_areas, n_common_areas, common_areas_used;
 	unsigned int claims_left;
+	enum { XSP_FIXED_UNTRIED, XSP_FIXED, XSP_FIXED_FAILED } fixed;
 	struct xsp_window window; /* of its disks' queues */
 	xengnttab_grant_copy_segment_t copy[XSP_COPY_SEGS];
 	struct xsp_writes *writes;   /* of TAPs; NULL until it has the first */
@@ -141,6 +151,15 @@ void xsp_worker_put_io(struct xsp_worker *w, struct xsp_io *io);
 /** xsp_worker_io - io by its number and back, as slots store it */
 struct xsp_io *xsp_worker_io(struct xsp_worker *w, uint32_t number);
 uint32_t xsp_worker_io_number(const struct xsp_worker *w, const struct xsp_io *io);
+
+/**
+ * xsp_worker_fixed - the number of the registered buffer that io's own buffer lies in
+ *
+ * Worker's thread; the first call registers. For IORING_OP_READ_FIXED and WRITE_FIXED on io->bounce:
+ * the kernel doesn't look up and pin their pages each time. Returns -1 when io->len bytes of it
+ * are not in one.
+ */
+int xsp_worker_fixed(struct xsp_worker *w, const struct xsp_io *io);
 
 /** xsp_worker_wake_at - at that time starved queues are ready, and those whose time has come */
 void xsp_worker_wake_at(struct xsp_worker *w, uint64_t ns);

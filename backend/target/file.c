@@ -6,6 +6,11 @@
  * The image is locked with flock on the very description that does the I/O: the lock goes away only
  * when the last request of a dead daemon has ended, so its successor cannot overtake it, and two
  * daemons cannot serve one image. (Readers share; NFS servers keep such locks themselves.)
+ *
+ * Direct I/O needs the pages behind an address. Those that a paravirtualized Dom0 has mapped from a
+ * guest have no ordinary page table entries: the kernel finds each the slow way, for every request,
+ * which costs more than copying the page. There data goes through the worker's registered buffers,
+ * whose pages are known (`copy`, `nocopy`: whatever Dom0 is).
  */
 #include <assert.h>
 #include <errno.h>
@@ -30,6 +35,7 @@ struct file_target {
 	int fd;
 	struct xsp_aside *discards; /* a block device's; else NULL */
 	uint32_t discard_unit;      /* what its discard wants: whole logical blocks */
+	bool copies;                /* direct I/O through registered buffers */
 	/*
 	 * 0, or the first error of an fdatasync. The kernel reports a lost write-back once and then
 	 * forgets it, so after one failure no flush of this description can be trusted again.
@@ -37,6 +43,23 @@ struct file_target {
 	 */
 	int flush_error;
 };
+
+/* io->scratch[0] while the request is here: how its data goes. */
+enum { IN_PLACE, FIXED }; /* FIXED + n: through registered buffer n */
+
+/* Is this a paravirtualized domain? */
+static bool is_pv(void)
+{
+	FILE *f = fopen("/sys/hypervisor/guest_type", "re");
+	char type[8] = "";
+
+	if (!f)
+		return false;
+	if (fscanf(f, "%7s", type) != 1)
+		type[0] = 0;
+	fclose(f);
+	return !strcmp(type, "PV");
+}
 
 /* What O_DIRECT asks of offsets and lengths here: 512 .. 4096. */
 static uint32_t direct_alignment(int fd)
@@ -175,7 +198,7 @@ static int file_open(const char *opts, const char *rest, const struct xsp_target
 	bool direct;
 	int err;
 
-	err = xsp_target_check_opts("file", opts, "direct,buffered,format,writethrough", why, why_len);
+	err = xsp_target_check_opts("file", opts, "direct,buffered,copy,nocopy,format,writethrough", why, why_len);
 	if (err)
 		return err;
 	if (xsp_target_opt(opts, "format", format, sizeof(format)) && strcmp(format, "raw"))
@@ -197,6 +220,8 @@ static int file_open(const char *opts, const char *rest, const struct xsp_target
 	f->t.can_flush = true;
 	f->t.copied_reads = !direct;
 	f->t.can_discard = !wish->readonly;
+	f->copies = direct && !xsp_target_opt(opts, "nocopy", v, sizeof(v)) &&
+		    (xsp_target_opt(opts, "copy", v, sizeof(v)) || is_pv());
 	f->fd = open(rest, (wish->readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC |
 			   (direct ? O_DIRECT : 0));
 	if (f->fd < 0) {
@@ -290,6 +315,33 @@ static void zero_rest(struct xsp_io *io)
 	io->len = 0;
 }
 
+/*
+ * Between the request's buffer and where its data belongs. What was not mapped lies in the buffer
+ * already, and where it has to.
+ */
+static void copy_out(const struct xsp_io *io, uint32_t bytes)
+{
+	const uint8_t *at = io->bounce;
+
+	for (unsigned int i = 0; bytes; i++) {
+		uint32_t n = bytes < io->iov[i].iov_len ? bytes : (uint32_t)io->iov[i].iov_len;
+
+		if (io->iov[i].iov_base != at)
+			memcpy(io->iov[i].iov_base, at, n);
+		at += n;
+		bytes -= n;
+	}
+}
+
+static void copy_in(const struct xsp_io *io)
+{
+	uint8_t *at = io->bounce;
+
+	for (unsigned int i = 0; i < io->niov; at += io->iov[i++].iov_len)
+		if (io->iov[i].iov_base != at)
+			memcpy(at, io->iov[i].iov_base, io->iov[i].iov_len);
+}
+
 static void file_completed(struct xsp_cb *cb, int res)
 {
 	struct xsp_io *io = (struct xsp_io *)cb;
@@ -309,6 +361,9 @@ static void file_completed(struct xsp_cb *cb, int res)
 		xsp_io_done(io, res);
 		return;
 	}
+	if (io->scratch[0] != IN_PLACE && io->op == XSP_IO_READ && res > 0)
+		copy_out(io, (uint32_t)res);
+	io->scratch[0] = IN_PLACE; /* the rest, if there is one */
 	if (res == 0 && io->op == XSP_IO_READ)
 		zero_rest(io);
 	else if (res == 0)
@@ -324,17 +379,24 @@ static void file_completed(struct xsp_cb *cb, int res)
 static void file_queue(struct file_target *f, struct xsp_io *io)
 {
 	struct io_uring_sqe *sqe = xsp_worker_sqe(io->worker, &io->cb);
+	int fixed = (int)io->scratch[0] - FIXED;
 
 	switch (io->op) {
 	case XSP_IO_READ:
-		if (io->niov == 1)
+		if (fixed >= 0)
+			io_uring_prep_read_fixed(sqe, f->fd, io->bounce, (unsigned int)io->len,
+						 io->offset, fixed);
+		else if (io->niov == 1)
 			io_uring_prep_read(sqe, f->fd, io->iov->iov_base, (unsigned int)io->len,
 					   io->offset);
 		else
 			io_uring_prep_readv(sqe, f->fd, io->iov, io->niov, io->offset);
 		break;
 	case XSP_IO_WRITE:
-		if (io->niov == 1)
+		if (fixed >= 0)
+			io_uring_prep_write_fixed(sqe, f->fd, io->bounce, (unsigned int)io->len,
+						  io->offset, fixed);
+		else if (io->niov == 1)
 			io_uring_prep_write(sqe, f->fd, io->iov->iov_base, (unsigned int)io->len,
 					    io->offset);
 		else
@@ -349,6 +411,21 @@ static void file_queue(struct file_target *f, struct xsp_io *io)
 	}
 }
 
+/* How the data of a read or write goes; a write's is brought to where it goes from. */
+static uint64_t way(const struct file_target *f, const struct xsp_io *io)
+{
+	int fixed;
+
+	if (!f->copies || (io->op != XSP_IO_READ && io->op != XSP_IO_WRITE))
+		return IN_PLACE;
+	fixed = xsp_worker_fixed(io->worker, io);
+	if (fixed < 0)
+		return IN_PLACE;
+	if (io->op == XSP_IO_WRITE)
+		copy_in(io);
+	return FIXED + (uint64_t)fixed;
+}
+
 static void file_submit(struct xsp_target *t, struct xsp_io *io)
 {
 	struct file_target *f = (struct file_target *)t;
@@ -358,6 +435,7 @@ static void file_submit(struct xsp_target *t, struct xsp_io *io)
 	assert((io->op != XSP_IO_WRITE && io->op != XSP_IO_DISCARD) || !t->readonly);
 	io->target = t;
 	io->cb.fn = file_completed;
+	io->scratch[0] = way(f, io);
 	if (io->op == XSP_IO_FLUSH && err)
 		xsp_io_done(io, err);
 	else if (io->op == XSP_IO_DISCARD && f->discards)

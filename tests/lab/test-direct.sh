@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# file: past the page cache, on a file and, where a loop device can be had, on a block device.
+# file: past the page cache, on a file and, where a loop device can be had, on a block device; also through
+# registered buffers, as a paravirtualized Dom0 does it.
 set -u
 export PATH=$B/bin:$PATH XENSPLIT_LAB=$T/lab
 dd if=/dev/zero of="$T/a.img" bs=4096 count=1 oflag=direct 2>/dev/null || { echo "no O_DIRECT in $T"; exit 77; }
 truncate -s 32M "$T/a.img" "$T/b.img"
+truncate -s 32M "$T/c.img"
 loop=
 trap 'xensplit lab down >/dev/null; [ -z "$loop" ] || losetup -d "$loop"' EXIT
-xensplit lab up --guests 2 || exit 1
+xensplit lab up --guests 3 || exit 1
 verify() { # GUEST TARGET
 	xensplit lab run 0 -- xensplit attach "$1" "$2" xvda &&
 		timeout 30 xensplit lab run "$1" -- xensplit-vbd verify xvda --time 1 --quiet
@@ -18,3 +20,6 @@ if loop=$(losetup -f --show "$T/b.img" 2>/dev/null); then
 else
 	loop= && echo "no loop device here: the block device was left out"
 fi
+verify 3 "file,direct,copy:$T/c.img" || exit 1
+pinned=$(awk '/^VmPin/ { print $2 }' "/proc/$(pgrep -f "xensplitd --socket $T/lab/" | head -n 1)/status")
+[ "$pinned" -ge 4096 ] || { echo "only $pinned KiB are registered"; exit 1; }

@@ -16,6 +16,13 @@
 
 static struct xsp_worker worker;
 
+int xsp_worker_fixed(struct xsp_worker *w, const struct xsp_io *io)
+{
+	(void)w;
+	(void)io;
+	return -1; /* nothing is registered; tests/lab/test-direct.sh has it */
+}
+
 struct io_uring_sqe *xsp_worker_sqe(struct xsp_worker *w, struct xsp_cb *cb)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&w->uring);
