@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 #include <fcntl.h>
@@ -202,20 +203,40 @@ static void poll_evtchn(struct xsp_worker *w)
 	io_uring_prep_poll_add(xsp_worker_sqe(w, &w->evtchn_cb), xenevtchn_fd(w->xce), POLLIN);
 }
 
+/* A port without a queue was unbound a moment ago: its event means nothing now. */
+static void fired(struct xsp_worker *w, uint32_t port)
+{
+	if (port < w->n_ports && w->by_port[port])
+		xsp_queue_event(w->by_port[port]);
+}
+
+/*
+ * The kernel's device gives all ports that wait with one read; the library asks for one at a time,
+ * and once in vain to hear that there are no more.
+ */
+static void read_ports(struct xsp_worker *w)
+{
+	evtchn_port_t port[PORTS_A_TURN];
+	ssize_t n = read(xenevtchn_fd(w->xce), port, sizeof(port));
+
+	for (ssize_t i = 0; i < n / (ssize_t)sizeof(port[0]); i++)
+		fired(w, port[i]);
+}
+
 static void evtchn_ready(struct xsp_cb *cb, int res)
 {
 	struct xsp_worker *w =
 		(struct xsp_worker *)((char *)cb - offsetof(struct xsp_worker, evtchn_cb));
 
 	(void)res;
-	for (unsigned int i = 0; i < PORTS_A_TURN; i++) {
+	if (w->xce_is_device)
+		read_ports(w);
+	for (unsigned int i = 0; i < PORTS_A_TURN && !w->xce_is_device; i++) {
 		xenevtchn_port_or_error_t port = xenevtchn_pending(w->xce);
 
 		if (port < 0) /* the fd does not block: EAGAIN, all ports are read */
 			break;
-		/* A port without a queue was unbound a moment ago: its event means nothing now. */
-		if ((uint32_t)port < w->n_ports && w->by_port[port])
-			xsp_queue_event(w->by_port[port]);
+		fired(w, (uint32_t)port);
 	}
 	poll_evtchn(w);
 }
@@ -323,10 +344,11 @@ static void look_at_idle(struct xsp_worker *w)
 static void arm_or_look(struct xsp_worker *w)
 {
 	/* The clock is read only where it matters. */
-	if (w->poller.set.mode != XSP_POLL_EVENT && xsp_poller_spins(&w->poller, xsp_now_ns()))
-		look_at_idle(w);
-	else
+	if (w->poller.set.mode == XSP_POLL_EVENT || !xsp_poller_spins(&w->poller, xsp_now_ns())) {
 		arm_idle(w);
+		return;
+	}
+	look_at_idle(w);
 }
 
 static void complete(struct xsp_worker *w)
@@ -436,6 +458,7 @@ static void *worker_main(void *arg)
 
 static int open_xen(struct xsp_worker *w)
 {
+	struct stat st;
 	int fd, err;
 
 	w->xce = xenevtchn_open(NULL, 0);
@@ -452,6 +475,7 @@ static int open_xen(struct xsp_worker *w)
 		return err;
 	}
 	fd = xenevtchn_fd(w->xce);
+	w->xce_is_device = !fstat(fd, &st) && S_ISCHR(st.st_mode);
 	if (fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK))
 		return -errno;
 	return 0;

@@ -85,6 +85,7 @@ struct xsp_worker {
 	struct xsp_mailbox box;
 	struct io_uring uring;
 	xenevtchn_handle *xce;
+	bool xce_is_device; /* the kernel's own: several ports at a read */
 	xengnttab_handle *xgt;
 	struct xsp_cb evtchn_cb, box_cb;
 	struct xsp_poller poller;
