@@ -341,6 +341,14 @@ static void look_at_idle(struct xsp_worker *w)
 	}
 }
 
+/* Nothing found: a hint to the processor, for the sake of its other thread, or of whoever emulates it. */
+static void relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_pause();
+#endif
+}
+
 static void arm_or_look(struct xsp_worker *w)
 {
 	/* The clock is read only where it matters. */
@@ -349,6 +357,8 @@ static void arm_or_look(struct xsp_worker *w)
 		return;
 	}
 	look_at_idle(w);
+	if (TAILQ_EMPTY(&w->ready))
+		relax();
 }
 
 static void complete(struct xsp_worker *w)
