@@ -92,7 +92,7 @@ all: $(patsubst %,$(B)/bin/%,$(programs)) $(patsubst %,$(B)/lib/%.a,$(archives))
 
 # --- for people -------------------------------------------------------------------------------
 
-.PHONY: all help run test check bench bench-xen xen-shell install-packages format tidy clean compile_commands.json install \
+.PHONY: all help run test check bench bench-xen bench-xen-ways xen-shell install-packages format tidy clean compile_commands.json install \
         modules modules_install
 
 help:           ## this list
@@ -133,6 +133,12 @@ bench-xen:      ## real Xen: hypercalls per I/O beside blkback and QEMU (ten min
 	@$(MAKE) --no-print-directory -j$$(nproc) all
 	@mkdir -p $(B)/bench
 	@B=$(B) tools/bench/xen/bench.sh --json $(B)/bench/xen.json
+
+bench-xen-ways: ## real Xen: emulated, para-virtualized and direct I/O in one table (a quarter of an hour)
+	@tools/setup/install.sh xen
+	@$(MAKE) --no-print-directory -j$$(nproc) all
+	@mkdir -p $(B)/bench
+	@B=$(B) tools/bench/xen/ways.sh --json $(B)/bench/xen-ways.json
 
 units: $(patsubst %,$(B)/unit/%,$(units))   ## build the unit tests
 .PHONY: units

@@ -12,7 +12,7 @@
 #
 # Environment:
 #   XSP_RIG_CLOCK    mttcg (default): wall clock; icount: one CPU, time counts instructions
-#   XSP_RIG_CPUS     of the machine with mttcg (default: 2 on a host of 4 or more CPUs, else 1)
+#   XSP_RIG_CPUS     of the machine (default: 1; with mttcg 2 on a host of 4 or more CPUs)
 #   XSP_RIG_TIMEOUT  seconds until `run` gives up and kills the machine (default 900)
 #   XSP_RIG_DIR      the session's directory (default build/xen/session; `run` uses one of its own)
 #   XSP_RIG_MEM      MiB of the machine (default 3072);  XSP_RIG_QEMU  more arguments for QEMU
@@ -54,7 +54,7 @@ qemu_args() { # MODE -> array `qemu`
 		;;
 	icount)
 		clock=(-accel tcg,thread=single,tb-size=512 -icount "${XSP_RIG_ICOUNT:-shift=2,sleep=off}")
-		smp=1
+		smp=${XSP_RIG_CPUS:-1} # more run in turns, on one clock
 		;;
 	*) die "XSP_RIG_CLOCK is mttcg or icount" ;;
 	esac
