@@ -36,6 +36,7 @@ struct file_target {
 	struct xsp_aside *discards; /* a block device's; else NULL */
 	uint32_t discard_unit;      /* what its discard wants: whole logical blocks */
 	bool copies;                /* direct I/O through registered buffers */
+	uint32_t max_piece;         /* what its device takes at once, in whole pages; 0: not known */
 	/*
 	 * 0, or the first error of an fdatasync. The kernel reports a lost write-back once and then
 	 * forgets it, so after one failure no flush of this description can be trusted again.
@@ -44,8 +45,12 @@ struct file_target {
 	int flush_error;
 };
 
-/* io->scratch[0] while the request is here: how its data goes. */
-enum { IN_PLACE, FIXED }; /* FIXED + n: through registered buffer n */
+/*
+ * io->scratch while the request is here. [0] is how its data goes: FIXED + n is through registered
+ * buffer n. Then it may go in several pieces: [1] of them are on their way, [2] is what those that
+ * came back have done in all, or the error of one (int64_t).
+ */
+enum { IN_PLACE, FIXED };
 
 /* Is this a paravirtualized domain? */
 static bool is_pv(void)
@@ -116,6 +121,22 @@ static void discard_of(struct file_target *f, dev_t dev)
 		f->t.discard_alignment = 0;
 }
 
+/*
+ * A request that the block layer would have to split is refused while we can't wait, and goes to a
+ * kernel thread that can: several times as dear as two requests.
+ */
+static uint32_t max_piece(const struct stat *st)
+{
+	dev_t dev = S_ISBLK(st->st_mode) ? st->st_rdev : st->st_dev;
+	uint64_t most = (uint64_t)sysfs(dev, "queue/max_sectors_kb") << 10;
+	uint64_t pages = sysfs(dev, "queue/max_segments");
+
+	if (pages && pages * XSP_PAGE_SIZE < most)
+		most = pages * XSP_PAGE_SIZE;
+	most &= ~(uint64_t)(XSP_PAGE_SIZE - 1);
+	return most < UINT32_MAX ? (uint32_t)most : 0;
+}
+
 static int geometry(struct file_target *f, const char *path, bool direct, char *why,
 		    size_t why_len)
 {
@@ -127,6 +148,7 @@ static int geometry(struct file_target *f, const char *path, bool direct, char *
 	f->t.physical_size = 512;
 	if (fstat(f->fd, &st))
 		return -errno;
+	f->max_piece = max_piece(&st);
 	if (S_ISBLK(st.st_mode)) {
 		if (ioctl(f->fd, BLKGETSIZE64, &f->t.size_bytes))
 			return -errno;
@@ -315,6 +337,18 @@ static void zero_rest(struct xsp_io *io)
 	io->len = 0;
 }
 
+/* Pages mostly: the processor's own way is the best for them, and here the same everywhere. */
+static void copy(void *to, const void *from, size_t n)
+{
+#ifdef __x86_64__
+	size_t words = n / 8;
+
+	__asm__ __volatile__("rep movsq" : "+D"(to), "+S"(from), "+c"(words) : : "memory");
+	n %= 8;
+#endif
+	memcpy(to, from, n);
+}
+
 /*
  * Between the request's buffer and where its data belongs. What was not mapped lies in the buffer
  * already, and where it has to.
@@ -327,7 +361,7 @@ static void copy_out(const struct xsp_io *io, uint32_t bytes)
 		uint32_t n = bytes < io->iov[i].iov_len ? bytes : (uint32_t)io->iov[i].iov_len;
 
 		if (io->iov[i].iov_base != at)
-			memcpy(io->iov[i].iov_base, at, n);
+			copy(io->iov[i].iov_base, at, n);
 		at += n;
 		bytes -= n;
 	}
@@ -339,14 +373,33 @@ static void copy_in(const struct xsp_io *io)
 
 	for (unsigned int i = 0; i < io->niov; at += io->iov[i++].iov_len)
 		if (io->iov[i].iov_base != at)
-			memcpy(at, io->iov[i].iov_base, io->iov[i].iov_len);
+			copy(at, io->iov[i].iov_base, io->iov[i].iov_len);
+}
+
+/* One of the pieces has come back: true for the last, with the result of all. */
+static bool all_back(struct xsp_io *io, int *res)
+{
+	int64_t sum = (int64_t)io->scratch[2];
+
+	sum = sum < 0 ? sum : *res < 0 ? *res : sum + *res;
+	io->scratch[2] = (uint64_t)sum;
+	*res = (int)sum;
+	return --io->scratch[1] == 0;
 }
 
 static void file_completed(struct xsp_cb *cb, int res)
 {
 	struct xsp_io *io = (struct xsp_io *)cb;
 	struct file_target *f = (struct file_target *)io->target;
+	bool pieces = io->scratch[0] != IN_PLACE && f->max_piece && io->len > f->max_piece;
 
+	if (io->scratch[0] != IN_PLACE && !all_back(io, &res))
+		return;
+	if (pieces && res >= 0 && (uint64_t)res < io->len) {
+		io->scratch[0] = IN_PLACE; /* no telling which was short: again, as one */
+		file_queue(f, io);
+		return;
+	}
 	if (res == -EINTR || res == -EAGAIN) {
 		file_queue(f, io);
 		return;
@@ -376,27 +429,46 @@ static void file_completed(struct xsp_cb *cb, int res)
 		xsp_io_done(io, res < 0 ? res : 0);
 }
 
+static void queue_fixed(struct file_target *f, struct xsp_io *io)
+{
+	int fixed = (int)io->scratch[0] - FIXED;
+	uint64_t n = f->max_piece ? (io->len + f->max_piece - 1) / f->max_piece : 1;
+	/* all alike, in whole pages */
+	uint64_t piece = n == 1 ? io->len : ((io->len + n - 1) / n + XSP_PAGE_SIZE - 1) & -XSP_PAGE_SIZE;
+
+	io->scratch[1] = io->scratch[2] = 0;
+	for (uint64_t at = 0; at < io->len; at += piece) {
+		struct io_uring_sqe *sqe = xsp_worker_sqe(io->worker, &io->cb);
+		uint64_t left = io->len - at;
+		unsigned int len = (unsigned int)(left < piece ? left : piece);
+
+		if (io->op == XSP_IO_READ)
+			io_uring_prep_read_fixed(sqe, f->fd, io->bounce + at, len, io->offset + at, fixed);
+		else
+			io_uring_prep_write_fixed(sqe, f->fd, io->bounce + at, len, io->offset + at, fixed);
+		io->scratch[1]++;
+	}
+}
+
 static void file_queue(struct file_target *f, struct xsp_io *io)
 {
-	struct io_uring_sqe *sqe = xsp_worker_sqe(io->worker, &io->cb);
-	int fixed = (int)io->scratch[0] - FIXED;
+	struct io_uring_sqe *sqe;
 
+	if (io->scratch[0] != IN_PLACE) {
+		queue_fixed(f, io);
+		return;
+	}
+	sqe = xsp_worker_sqe(io->worker, &io->cb);
 	switch (io->op) {
 	case XSP_IO_READ:
-		if (fixed >= 0)
-			io_uring_prep_read_fixed(sqe, f->fd, io->bounce, (unsigned int)io->len,
-						 io->offset, fixed);
-		else if (io->niov == 1)
+		if (io->niov == 1)
 			io_uring_prep_read(sqe, f->fd, io->iov->iov_base, (unsigned int)io->len,
 					   io->offset);
 		else
 			io_uring_prep_readv(sqe, f->fd, io->iov, io->niov, io->offset);
 		break;
 	case XSP_IO_WRITE:
-		if (fixed >= 0)
-			io_uring_prep_write_fixed(sqe, f->fd, io->bounce, (unsigned int)io->len,
-						  io->offset, fixed);
-		else if (io->niov == 1)
+		if (io->niov == 1)
 			io_uring_prep_write(sqe, f->fd, io->iov->iov_base, (unsigned int)io->len,
 					    io->offset);
 		else

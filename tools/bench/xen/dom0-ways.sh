@@ -33,7 +33,7 @@ disk_jobs() { # WAY GUEST DEV IOS [JOB...]
 		for j in $j; do
 			in_way "$guest" "$(job "$j" "$dev" "$ios")" >/dev/null # pages mapped, code warm
 			for n in $((ios)) $((5 * ios)); do
-				echo "$way $j $n $(IN_GUEST_TIMEOUT=900 in_way "$guest" "$(job "$j" "$dev" "$n")")" >>$out/times
+				echo "$way $j $n $(IN_GUEST_TIMEOUT=${IN_GUEST_TIMEOUT:-900} in_way "$guest" "$(job "$j" "$dev" "$n")")" >>$out/times
 			done
 			tail -n 1 $out/times
 		done
