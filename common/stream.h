@@ -42,23 +42,37 @@ static inline void xsp_stream_zero(void *to, size_t n)
 	_mm_sfence();
 }
 
+/* 64 bytes */
+static inline void xsp_stream_line(__m128i *at, const __m128i_u *src)
+{
+	__m128i a = _mm_loadu_si128(src), b = _mm_loadu_si128(src + 1);
+	__m128i c = _mm_loadu_si128(src + 2), d = _mm_loadu_si128(src + 3);
+
+	_mm_stream_si128(at, a);
+	_mm_stream_si128(at + 1, b);
+	_mm_stream_si128(at + 2, c);
+	_mm_stream_si128(at + 3, d);
+}
+
 static inline void xsp_stream_copy(void *to, const void *from, size_t n)
 {
 	size_t head = xsp_stream_head(to, n);
 	__m128i *at = (__m128i *)((uint8_t *)to + head);
 	const __m128i_u *src = (const __m128i_u *)((const uint8_t *)from + head);
 
-	memcpy(to, from, head);
-	for (n -= head; n >= 64; n -= 64, at += 4, src += 4) {
-		__m128i a = _mm_loadu_si128(src), b = _mm_loadu_si128(src + 1);
-		__m128i c = _mm_loadu_si128(src + 2), d = _mm_loadu_si128(src + 3);
-
-		_mm_stream_si128(at, a);
-		_mm_stream_si128(at + 1, b);
-		_mm_stream_si128(at + 2, c);
-		_mm_stream_si128(at + 3, d);
+	if (head)
+		memcpy(to, from, head);
+	n -= head;
+	for (; n >= 256; n -= 256, at += 16, src += 16) { /* pages: as few instructions as can be */
+		xsp_stream_line(at, src);
+		xsp_stream_line(at + 4, src + 4);
+		xsp_stream_line(at + 8, src + 8);
+		xsp_stream_line(at + 12, src + 12);
 	}
-	memcpy(at, src, n);
+	for (; n >= 64; n -= 64, at += 4, src += 4)
+		xsp_stream_line(at, src);
+	if (n)
+		memcpy(at, src, n);
 	_mm_sfence();
 }
 
