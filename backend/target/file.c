@@ -240,10 +240,10 @@ static int file_open(const char *opts, const char *rest, const struct xsp_target
 	f->t.ops = &xsp_target_file;
 	f->t.readonly = wish->readonly;
 	f->t.can_flush = true;
-	f->t.copied_reads = !direct;
 	f->t.can_discard = !wish->readonly;
 	f->copies = direct && !xsp_target_opt(opts, "nocopy", v, sizeof(v)) &&
 		    (xsp_target_opt(opts, "copy", v, sizeof(v)) || is_pv());
+	f->t.copied_reads = !direct || f->copies;
 	f->fd = open(rest, (wish->readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC |
 			   (direct ? O_DIRECT : 0));
 	if (f->fd < 0) {
