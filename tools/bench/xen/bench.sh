@@ -6,7 +6,7 @@
 #
 #   tools/bench/xen/bench.sh [--json FILE] [--keep DIR] [JOB...]     (`make bench-xen`)
 #
-# JOBs: rr1 rr32 rw32 sr8 (all of them). One boot of tests/xen/rig.sh in its deterministic clock: one
+# JOBs: rr1 rr32 rw32 sr8 sr1m (all of them). One boot of tests/xen/rig.sh in its deterministic clock: one
 # CPU, 4 ns of virtual time for each instruction, so a figure is the length of the software path
 # (Xen + Dom0 + guest), the same on a busy host, and not a speed on hardware. DIR keeps the raw traces.
 set -euo pipefail
@@ -18,13 +18,13 @@ while [ $# -gt 0 ]; do
 	--json) json=$2; shift ;;
 	--keep) keep=$2; shift ;;
 	-h | --help) sed -n '3,12s/^# \{0,1\}//p' "$0"; exit 0 ;;
-	rr1 | rr32 | rw32 | sr8) jobs+=("$1") ;;
+	rr1 | rr32 | rw32 | sr8 | sr1m) jobs+=("$1") ;;
 	*) echo "bench.sh: unknown argument $1 (try --help)" >&2; exit 2 ;;
 	esac
 	shift
 done
 dir=${keep:-$(mktemp -d "${TMPDIR:-/tmp}/xsp-bench.XXXXXX")}
-[ ${#jobs[@]} -gt 0 ] || jobs=(rr1 rr32 rw32 sr8)
+[ ${#jobs[@]} -gt 0 ] || jobs=(rr1 rr32 rw32 sr8 sr1m)
 [ -n "$keep" ] || trap 'rm -rf "$dir"' EXIT
 mkdir -p "$dir"
 rm -rf "$dir/out"

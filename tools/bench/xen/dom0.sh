@@ -19,12 +19,13 @@ job() { # NAME DEV IOS: fio's line
 	rr32) what="--rw=randread --bs=4k --iodepth=32" ;;
 	rw32) what="--rw=randwrite --bs=4k --iodepth=32" ;;
 	sr8) what="--rw=read --bs=64k --iodepth=8" ;;
+	sr1m) what="--rw=read --bs=1m --iodepth=4" ;;
 	esac
 	# reads, their milliseconds, writes, their milliseconds
 	echo "fio --name=j --minimal --filename=/dev/$2 --ioengine=libaio --direct=1 --size=64m --io_size=64g \
 		--norandommap --randrepeat=1 --number_ios=$n $what | cut -d';' -f9,50"
 }
-ios() { case $1 in rr32 | rw32) echo 1000 ;; *) echo 400 ;; esac }
+ios() { case $1 in rr32 | rw32) echo 1000 ;; sr1m) echo 50 ;; *) echo 400 ;; esac }
 
 trace() { # FILE COMMAND...
 	local f=$1 pid

@@ -106,7 +106,8 @@ def measure(where):
 
 
 JOBS = {"rr1": "random reads, 4 KiB, depth 1", "rr32": "random reads, 4 KiB, depth 32",
-        "rw32": "random writes, 4 KiB, depth 32", "sr8": "sequential reads, 64 KiB, depth 8"}
+        "rw32": "random writes, 4 KiB, depth 32", "sr8": "sequential reads, 64 KiB, depth 8",
+        "sr1m": "sequential reads, 1 MiB, depth 4"}
 
 
 def table(rows):
