@@ -17,8 +17,8 @@ for bad in "" nonsense "ring --batch=0" "ring --order=5" "ring --batch=1,,2" "ri
 	[ $? = 2 ] || fail "'$bad' is no usage error"
 done
 
-two=
-[ "$(nproc)" -gt 1 ] && two="xen line-stream depth/trip"
+two= two_uring=
+[ "$(nproc)" -gt 1 ] && two="xen line-stream depth/trip" two_uring=io_uring-2
 xensplit-bench ring --batch=1,32 --order=0 --rounds=3 --seconds=0.02 --cores=one,two --sleep=none,both --out="$T/ring.json" >"$T/ring.txt" ||
 	fail "ring: $(cat "$T/ring.txt")"
 sound "$T/ring.json" xsp xen-notify $two
@@ -59,9 +59,9 @@ for g in grant["groups"]:
 PY
 
 # Disks: every axis once, with whatever peers are installed; those that aren't are named.
-xensplit-bench blk --target=null,file --size=4k --depth=8 --wait=sleep,poll --backend=adaptive --rounds=2 --seconds=0.05 --out="$T/blk.json" >"$T/blk.txt" 2>&1 ||
+xensplit-bench blk --target=null,file,direct --size=4k --depth=8 --wait=sleep,poll --backend=adaptive --rounds=2 --seconds=0.05 --out="$T/blk.json" >"$T/blk.txt" 2>&1 ||
 	fail "blk: $(tail -n 20 "$T/blk.txt")"
-sound "$T/blk.json" xsp io_uring
+sound "$T/blk.json" xsp io_uring page-stream $two_uring
 xensplit-bench blk --rw=write,read --access=seq --grants=copy --segments=direct --use=leave --queues=2 --order=1 --size=8k --guests=3 --depth=4 \
 	--wait=sleep --backend=event --peers=none --rounds=1 --seconds=0.05 --out="$T/axes.json" -- --workers=2 >"$T/axes.txt" 2>&1 || fail "blk: $(tail -n 20 "$T/axes.txt")"
 sound "$T/axes.json" xsp
@@ -72,7 +72,7 @@ ours = lambda o: [s["more"] for g in o["groups"] for s in g["series"] if s["name
 assert all(m["copied_bytes"] == 0 and m["p99_us"] > 0 and m["client_cpu_us"] > 0 and m["server_cpu_us"] > 0 for m in ours(kept))
 for m in ours(copied):  # every byte once, in one call a batch
     assert abs(m["copied_bytes"] - 8192) < 1 and 0 < m["gnt_calls"] <= 1 and 0 < m["jain"] <= 1.000001, m
-assert kept["skipped"] or {s["name"] for g in kept["groups"] for s in g["series"]} >= {"qdisk", "nbdkit", "qsd-nbd"}
+assert kept["skipped"] or {s["name"] for g in kept["groups"] for s in g["series"]} >= {"qdisk", "qsd-vhost", "nbdkit", "qsd-nbd"}
 PY
 
 # The report is one whole page without anything from elsewhere; a run is the same as itself.

@@ -96,6 +96,8 @@ uint64_t bench_now_ns(void);
 double bench_line_ns(bool fifo);
 /** bench_stream_bytes - bytes a second from one processor's cache to the other's, now; 0 with one */
 double bench_stream_bytes(bool fifo);
+/** bench_page_bytes - bytes a second in pages that one writes past its cache and the other reads; 0 with one */
+double bench_page_bytes(bool fifo);
 
 /**
  * bench_turn - from here to bench_turn_over no other benchmark of this machine measures under SCHED_FIFO:

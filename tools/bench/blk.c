@@ -9,13 +9,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "tools/bench/axes.h"
-#include "tools/bench/rig.h"
+#include "tools/bench/blk.h"
 
-enum { TARGET, RW, ACCESS, WAIT, BACKEND, USE, GRANTS, SEGMENTS, GUESTS, QUEUES, ORDER, SIZE, DEPTH, AXES };
-
-static struct axis axes[AXES] = {
-	[TARGET] = { "target", "null,file", .list = "null", .help = "null: zeros; file: in the page cache" },
+struct axis blk_axes[AXES] = {
+	[TARGET] = { "target", "null,file,direct", .list = "null", .help = "null: zeros; file: in the page cache; direct: past it" },
 	[RW] = { "rw", "read,write", .list = "read", .help = "operation" },
 	[ACCESS] = { "access", "rand,seq", .list = "rand", .help = "where the next request goes" },
 	[WAIT] = { "wait", "sleep,poll", .list = "sleep,poll", .help = "the frontend sleeps until an event, or spins" },
@@ -30,28 +27,6 @@ static struct axis axes[AXES] = {
 	[DEPTH] = { "depth", NULL, 1, 512, "1,32", "requests under way on each disk" },
 };
 
-/* Who runs in a round. */
-struct racer {
-	const char *name, *what;
-	struct child client;
-	struct child *server; /* whose processor time is the backend's; NULL: none */
-	bool ours;
-};
-
-struct point {
-	uint64_t v[AXES];
-};
-
-struct blk {
-	struct bench *b;
-	struct rig rig;
-	const char *peers;
-	bool pin, have_qemu;
-	bool attached[65][2]; /* guest, target */
-	struct racer racer[MAX_CONTESTANTS];
-	int n;
-};
-
 static volatile sig_atomic_t interrupted;
 
 static void on_signal(int sig)
@@ -62,10 +37,10 @@ static void on_signal(int sig)
 
 static int read_axes(void)
 {
-	if (axes_read(axes, AXES))
+	if (axes_read(blk_axes, AXES))
 		return -1;
-	for (int i = 0; i < axes[SIZE].n; i++)
-		if (axes[SIZE].number[i] % 512) {
+	for (int i = 0; i < blk_axes[SIZE].n; i++)
+		if (blk_axes[SIZE].number[i] % 512) {
 			bench_usage("--size: a multiple of 512");
 			return -1;
 		}
@@ -112,7 +87,7 @@ static void note_counters(struct series *s, struct json_object *before, struct j
 		series_note(s, keys[i][1], (get(after, keys[i][0]) - get(before, keys[i][0])) / ops);
 }
 
-static int one_run(struct blk *k, struct group *g, struct racer *c, const struct point *p)
+static int one_run(struct blk *k, struct group *g, struct racer *c, const struct blk_point *p)
 {
 	struct json_object *before = c->ours ? rig_counters(&k->rig) : NULL, *after = NULL, *o = NULL;
 	uint64_t cpu = c->server ? child_cpu_ns(c->server) : 0;
@@ -122,7 +97,7 @@ static int one_run(struct blk *k, struct group *g, struct racer *c, const struct
 	double ops;
 
 	if (!child_say(&c->client, "go %g %c %u %u %s %s %s\n", k->b->seconds, p->v[RW] ? 'w' : 'r',
-		       (unsigned int)p->v[SIZE], (unsigned int)p->v[DEPTH], word(&axes[ACCESS], p->v[ACCESS], access),
+		       (unsigned int)p->v[SIZE], (unsigned int)p->v[DEPTH], word(&blk_axes[ACCESS], p->v[ACCESS], access),
 		       p->v[WAIT] ? "poll" : "sleep", p->v[USE] ? "-" : "touch"))
 		line = child_hear(&c->client, k->b->seconds + 30);
 	if (line)
@@ -156,218 +131,40 @@ static int one_run(struct blk *k, struct group *g, struct racer *c, const struct
 	return 0;
 }
 
-/* --- who takes part ---------------------------------------------------------------------------- */
-
-/* The client of one racer; on failure it is skipped by name. Returns true when it is ready. */
-static bool start_client(struct blk *k, struct racer *c, char *const argv[])
-{
-	const char *line;
-
-	if (child_start(&c->client, argv, k->pin ? 0 : -1, true, k->rig.log)) {
-		bench_skip(k->b, c->name, "its client can't be started");
-		return false;
-	}
-	line = child_hear(&c->client, 30 + (double)k->rig.guests);
-	if (line && !strcmp(line, "ready"))
-		return true;
-	bench_skip(k->b, c->name, line ? line : "its client does not answer");
-	child_stop(&c->client);
-	return false;
-}
-
-static struct racer *new_racer(struct blk *k, const char *name, const char *what)
-{
-	k->racer[k->n] = (struct racer){ .name = name, .what = what };
-	return &k->racer[k->n];
-}
-
-static uint64_t buffer_bytes(const struct point *p)
-{
-	return (p->v[SIZE] * p->v[DEPTH] + 4095) / 4096 * 4096;
-}
-
-/* A frontend of ours on @dev of guest 1 and on. */
-static bool start_front(struct blk *k, struct racer *c, const struct point *p, const char *dev, unsigned int guests)
-{
-	char guest[] = "1", n[16], bytes[24], order[8], queues[8], grants[16], segments[16];
-	char xensplit[] = "xensplit", lab[] = "lab", run[] = "run", dir[] = "--dir", sep[] = "--",
-	     bench[] = "xensplit-bench", load[] = "load-front", vdev[16];
-	char *argv[] = { xensplit, lab, run, dir, k->rig.lab, guest, sep, bench, load, k->rig.lab, guest, n, vdev,
-			 bytes, order, queues, grants, segments, NULL };
-
-	snprintf(vdev, sizeof(vdev), "%s", dev);
-	snprintf(n, sizeof(n), "%u", guests);
-	snprintf(bytes, sizeof(bytes), "%llu", (unsigned long long)buffer_bytes(p));
-	snprintf(order, sizeof(order), "%u", (unsigned int)p->v[ORDER] & 7);
-	snprintf(queues, sizeof(queues), "%u", (unsigned int)p->v[QUEUES] & 31);
-	word(&axes[GRANTS], p->v[GRANTS], grants);
-	word(&axes[SEGMENTS], p->v[SEGMENTS], segments);
-	return start_client(k, c, argv);
-}
-
-static void add_ours(struct blk *k, const struct point *p)
-{
-	struct racer *c = new_racer(k, "xsp", "our frontend, xensplitd");
-
-	c->ours = true;
-	c->server = &k->rig.daemon;
-	k->n += start_front(k, c, p, p->v[TARGET] ? "xvdb" : "xvda", (unsigned int)p->v[GUESTS]);
-}
-
-static void add_qdisk(struct blk *k, const struct point *p)
-{
-	struct racer *c = new_racer(k, "qdisk", "our frontend, QEMU's Xen disk backend (iothread)");
-
-	if (!k->have_qemu && rig_qemu(&k->rig)) {
-		bench_skip(k->b, "qdisk", "QEMU's Xen disk backend (qemu-system-xen) does not run");
-		return;
-	}
-	k->have_qemu = true;
-	c->server = &k->rig.qemu;
-	k->n += start_front(k, c, p, p->v[TARGET] ? "xvdd" : "xvdc", 1);
-}
-
-static void add_uring(struct blk *k, const struct point *p)
-{
-	struct racer *c = new_racer(k, "io_uring", "no driver: io_uring on the same file");
-	char bench[] = "xensplit-bench", load[] = "load-uring", bytes[24];
-	char *argv[] = { bench, load, k->rig.file, bytes, NULL };
-
-	snprintf(bytes, sizeof(bytes), "%llu", (unsigned long long)buffer_bytes(p));
-	k->n += start_client(k, c, argv);
-}
-
-/* A server on a Unix socket and libnbd; @server stays up until the group is over. */
-static void add_nbd(struct blk *k, const struct point *p, const char *name, const char *what, char *const serve[],
-		    const char *sock, struct child *server)
-{
-	struct racer *c = new_racer(k, name, what);
-	char bench[] = "xensplit-bench", load[] = "load-nbd", bytes[24], path[96];
-	char *argv[] = { bench, load, path, bytes, NULL };
-	const char *why = rig_serve(&k->rig, serve, sock);
-
-	if (why) {
-		bench_skip(k->b, name, why);
-		return;
-	}
-	*server = k->rig.server;
-	k->rig.server.pid = 0;
-	c->server = server;
-	snprintf(path, sizeof(path), "%s", sock);
-	snprintf(bytes, sizeof(bytes), "%llu", (unsigned long long)buffer_bytes(p));
-	if (start_client(k, c, argv))
-		k->n++;
-	else
-		child_stop(server);
-}
-
-static struct child nbdkit, qsd; /* of the group that runs */
-
-static void add_nbdkit(struct blk *k, const struct point *p)
-{
-	char sock[96], kit[] = "nbdkit", f[] = "-f", u[] = "-U", null[] = "null", file[] = "file", size[] = "256M";
-	char *argv[] = { kit, f, u, sock, p->v[TARGET] ? file : null, p->v[TARGET] ? k->rig.file : size, NULL };
-
-	snprintf(sock, sizeof(sock), "%s/nbdkit.sock", k->rig.dir);
-	add_nbd(k, p, "nbdkit", "NBD over a Unix socket: nbdkit, libnbd", argv, sock, &nbdkit);
-}
-
-static void add_qsd(struct blk *k, const struct point *p)
-{
-	char sock[96], name[] = "qemu-storage-daemon", blockdev[] = "--blockdev", node[192], server[] = "--nbd-server",
-	     addr[160], export[] = "--export", what[] = "type=nbd,id=e,node-name=n,name=,writable=on";
-	char *argv[] = { name, blockdev, node, server, addr, export, what, NULL };
-
-	snprintf(sock, sizeof(sock), "%s/qsd.sock", k->rig.dir);
-	if (p->v[TARGET])
-		snprintf(node, sizeof(node), "driver=file,node-name=n,locking=off,filename=%s", k->rig.file);
-	else
-		snprintf(node, sizeof(node), "driver=null-co,node-name=n,size=%u,read-zeroes=on", RIG_DISK_BYTES);
-	snprintf(addr, sizeof(addr), "addr.type=unix,addr.path=%s", sock);
-	add_nbd(k, p, "qsd-nbd", "NBD over a Unix socket: qemu-storage-daemon, libnbd", argv, sock, &qsd);
-}
-
-static void stop_racers(struct blk *k)
-{
-	for (int i = 0; i < k->n; i++)
-		child_stop(&k->racer[i].client);
-	child_stop(&nbdkit);
-	child_stop(&qsd);
-	k->n = 0;
-}
-
-/* Every disk of our daemon that this point needs, once. */
-static int attach(struct blk *k, const struct point *p)
-{
-	for (uint64_t g = 1; g <= p->v[GUESTS]; g++) {
-		if (k->attached[g][p->v[TARGET]])
-			continue;
-		if (rig_attach(&k->rig, (unsigned int)g, p->v[TARGET] ? "xvdb" : "xvda",
-			       p->v[TARGET] ? "file" : "null"))
-			return -1;
-		k->attached[g][p->v[TARGET]] = true;
-	}
-	return 0;
-}
-
-/* Peers have one disk, one connection, no grants: they take part where that is the question. */
-static int start_racers(struct blk *k, const struct point *p)
-{
-	bool alone = p->v[GUESTS] == 1 && p->v[QUEUES] == 1;
-	char mode[16];
-
-	if (rig_polling(&k->rig, word(&axes[BACKEND], p->v[BACKEND], mode)))
-		return -1;
-	if (attach(k, p) || (p->v[TARGET] && rig_file(&k->rig)))
-		return -1;
-	add_ours(k, p);
-	if (!k->n)
-		return -1;
-	if (alone && p->v[ORDER] <= 4 && word_in(k->peers, "qdisk"))
-		add_qdisk(k, p);
-	if (alone && p->v[TARGET] && word_in(k->peers, "io_uring"))
-		add_uring(k, p);
-	if (alone && word_in(k->peers, "nbdkit"))
-		add_nbdkit(k, p);
-	if (alone && word_in(k->peers, "qsd-nbd"))
-		add_qsd(k, p);
-	return 0;
-}
-
 /* --- all points -------------------------------------------------------------------------------- */
 
-static void title_of(const struct point *p, char *buf, size_t bytes)
+static void title_of(const struct blk_point *p, char *buf, size_t bytes)
 {
 	char w[7][16];
 
 	snprintf(buf, bytes, "%s, %s %s %llu bytes, depth %llu, frontend %ss, backend %s, %s, %s, %llu guest%s, %llu queue%s of %u page%s%s",
-		 word(&axes[TARGET], p->v[TARGET], w[0]), word(&axes[ACCESS], p->v[ACCESS], w[1]),
-		 word(&axes[RW], p->v[RW], w[2]), (unsigned long long)p->v[SIZE], (unsigned long long)p->v[DEPTH],
-		 word(&axes[WAIT], p->v[WAIT], w[3]), word(&axes[BACKEND], p->v[BACKEND], w[6]),
-		 word(&axes[GRANTS], p->v[GRANTS], w[4]),
-		 word(&axes[SEGMENTS], p->v[SEGMENTS], w[5]), (unsigned long long)p->v[GUESTS],
+		 word(&blk_axes[TARGET], p->v[TARGET], w[0]), word(&blk_axes[ACCESS], p->v[ACCESS], w[1]),
+		 word(&blk_axes[RW], p->v[RW], w[2]), (unsigned long long)p->v[SIZE], (unsigned long long)p->v[DEPTH],
+		 word(&blk_axes[WAIT], p->v[WAIT], w[3]), word(&blk_axes[BACKEND], p->v[BACKEND], w[6]),
+		 word(&blk_axes[GRANTS], p->v[GRANTS], w[4]),
+		 word(&blk_axes[SEGMENTS], p->v[SEGMENTS], w[5]), (unsigned long long)p->v[GUESTS],
 		 p->v[GUESTS] > 1 ? "s" : "", (unsigned long long)p->v[QUEUES], p->v[QUEUES] > 1 ? "s" : "",
 		 1u << p->v[ORDER], p->v[ORDER] ? "s" : "", p->v[USE] ? "" : ", data is read");
 }
 
-/* Data that one processor writes and the other reads has to travel between their caches. */
-static void add_limit(struct group *g, double rate)
+/* Data that one processor writes and the other reads has to travel: between their caches, or through memory. */
+static void add_limit(struct group *g, const char *name, const char *what, double rate)
 {
-	struct series *s = group_series(g, "line-stream", "limit: so much data in cache lines, one way", true);
+	struct series *s = group_series(g, name, what, true);
 
 	if (rate > 0)
 		s->rate[s->n++] = rate;
 }
 
-static int one_group(struct blk *k, const struct point *p)
+static int one_group(struct blk *k, const struct blk_point *p)
 {
 	static struct group g; /* too large for a stack; bench_add clears it */
 	int rc = 0;
 
-	if (start_racers(k, p))
+	if (blk_start(k, p))
 		return -1;
 	g.unit = "requests/s";
-	g.axes = axes_json(axes, AXES, p->v);
+	g.axes = axes_json(blk_axes, AXES, p->v);
 	g.show_notes = true;
 	title_of(p, g.title, sizeof(g.title));
 	snprintf(g.base, sizeof(g.base), "%s", k->n > 1 ? k->racer[1].name : "");
@@ -376,30 +173,33 @@ static int one_group(struct blk *k, const struct point *p)
 
 		bench_turn(k->b->fifo);
 		line = bench_line_ns(k->b->fifo);
-
 		if (line > 0)
 			g.line_ns[g.n_line++] = line;
-		if (line > 0 && !p->v[USE])
-			add_limit(&g, bench_stream_bytes(k->b->fifo) / (double)p->v[SIZE]);
+		if (line > 0 && !p->v[USE]) {
+			add_limit(&g, "line-stream", "limit: so much data from one cache to the other",
+				  bench_stream_bytes(k->b->fifo) / (double)p->v[SIZE]);
+			add_limit(&g, "page-stream", "limit: so much data by pages, written past the cache",
+				  bench_page_bytes(k->b->fifo) / (double)p->v[SIZE]);
+		}
 		for (int i = 0; i < k->n && !rc && !interrupted; i++)
 			rc = one_run(k, &g, &k->racer[i], p);
 		bench_turn_over(k->b->fifo);
 	}
-	stop_racers(k);
+	blk_stop(k);
 	bench_add(k->b, &g);
 	return interrupted ? -1 : rc;
 }
 
 static int all_groups(struct blk *k)
 {
-	uint64_t total = axes_points(axes, AXES);
+	uint64_t total = axes_points(blk_axes, AXES);
 
 	for (uint64_t n = 0; n < total; n++) {
-		struct point p;
+		struct blk_point p;
 
-		axes_point(axes, AXES, n, p.v);
+		axes_point(blk_axes, AXES, n, p.v);
 		if (p.v[DEPTH] > 32u << p.v[ORDER] << (p.v[QUEUES] > 1 ? 4 : 0) ||
-		    buffer_bytes(&p) > (960u << 12))
+		    blk_buffer_bytes(&p) > (960u << 12))
 			continue; /* more than the rings, or the pages a guest may grant, can hold */
 		if (one_group(k, &p))
 			return -1;
@@ -411,9 +211,9 @@ static uint64_t most_guests(void)
 {
 	uint64_t most = 1;
 
-	for (int i = 0; i < axes[GUESTS].n; i++)
-		if (axes[GUESTS].number[i] > most)
-			most = axes[GUESTS].number[i];
+	for (int i = 0; i < blk_axes[GUESTS].n; i++)
+		if (blk_axes[GUESTS].number[i] > most)
+			most = blk_axes[GUESTS].number[i];
 	return most;
 }
 
@@ -422,8 +222,8 @@ static void help(void)
 	puts("usage: xensplit-bench blk [OPTION...] [-- OPTION-OF-XENSPLITD...]\n"
 	     "Requests of guests through our frontend library to xensplitd, in a lab of its own, and peers beside\n"
 	     "them in the same rounds. Every option but the last ones is an axis: a list, and all combinations run.");
-	axes_help(axes, AXES);
-	puts("  --peers=LIST       of qdisk,io_uring,nbdkit,qsd-nbd; none (all)\n"
+	axes_help(blk_axes, AXES);
+	puts("  --peers=LIST       of qdisk,qsd-vhost,io_uring,io_uring-2,nbdkit,qsd-nbd; none (all)\n"
 	     "  --no-pin           don't keep clients on processor 0 and servers on 1\n"
 	     "  --fifo             under SCHED_FIFO: for a machine that has other work (root)\n"
 	     "  --rounds=N         interleaved rounds (9)\n"
@@ -446,12 +246,12 @@ static int read_options(struct blk *k, int argc, char **argv)
 	int opt;
 
 	for (int i = 0; i < AXES; i++)
-		longs[i] = (struct option){ axes[i].name, required_argument, NULL, 256 + i };
+		longs[i] = (struct option){ blk_axes[i].name, required_argument, NULL, 256 + i };
 	for (int i = 0; i < 9; i++)
 		longs[AXES + i] = (struct option){ rest[i], i < 4 ? required_argument : no_argument, NULL, 512 + i };
 	while ((opt = getopt_long(argc, argv, "hjq", longs, NULL)) != -1) {
 		if (opt >= 256 && opt < 256 + AXES)
-			axes[opt - 256].list = optarg;
+			blk_axes[opt - 256].list = optarg;
 		else if (opt == 512)
 			k->peers = optarg;
 		else if (opt == 513 && values_of("rounds", optarg, 1, MAX_ROUNDS, n) == 1)
@@ -482,7 +282,8 @@ int mode_blk(struct bench *b, int argc, char **argv)
 	struct sigaction sa = { .sa_handler = on_signal };
 	int rc;
 
-	k = (struct blk){ .b = b, .peers = "qdisk,io_uring,nbdkit,qsd-nbd", .pin = sysconf(_SC_NPROCESSORS_ONLN) > 1 };
+	k = (struct blk){ .b = b, .peers = "qdisk,qsd-vhost,io_uring,io_uring-2,nbdkit,qsd-nbd",
+			  .pin = sysconf(_SC_NPROCESSORS_ONLN) > 1 };
 	b->rounds = 9;
 	b->seconds = 0.2;
 	rc = read_options(&k, argc, argv);
@@ -494,7 +295,7 @@ int mode_blk(struct bench *b, int argc, char **argv)
 	k.rig.server_cpu = k.pin ? 1 : -1;
 	bench_start(b);
 	rc = rig_up(&k.rig, (unsigned int)most_guests(), argv + optind) || all_groups(&k) ? 1 : 0;
-	stop_racers(&k);
+	blk_stop(&k);
 	rig_down(&k.rig);
 	return bench_end(b) ? 1 : rc;
 }

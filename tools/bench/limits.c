@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "common/stream.h"
 #include "tools/bench/pair.h"
 
 #define LINE   64u
@@ -113,6 +114,57 @@ const struct contestant limit_stream = {
 	.what = "limit: 64-byte lines one way",
 	.front = stream_front,
 	.back = stream_back,
+	.poll_only = true,
+	.limit = true,
+};
+
+/* Whole pages, as a backend hands them to a guest; a page of indices before them. */
+struct page_stream {
+	struct line produced, consumed;
+	uint8_t pad[4096 - 2 * sizeof(struct line)];
+	uint8_t page[][4096];
+};
+
+#define PAGES      32u /* under way: as many as a ring of one page has slots */
+#define PAGE_BATCH 8u
+
+static void pages_front(struct pair *p)
+{
+	struct page_stream *s = p->pages;
+	uint64_t n = 0;
+
+	while (!pair_stopped(p)) {
+		while (n + PAGE_BATCH - get(&s->consumed.n) > PAGES)
+			;
+		for (unsigned int i = 0; i < PAGE_BATCH; i++, n++)
+			xsp_stream_zero(s->page[n % PAGES], 4096);
+		put(&s->produced.n, n);
+	}
+	p->ops = n;
+}
+
+static void pages_back(struct pair *p)
+{
+	struct page_stream *s = p->pages;
+	uint64_t n = 0;
+
+	while (!pair_over(p)) {
+		uint64_t end = get(&s->produced.n), sum = 0;
+
+		for (; n != end; n++)
+			for (unsigned int i = 0; i < 512; i++)
+				sum += ((const uint64_t *)s->page[n % PAGES])[i];
+		PAIR_USE(sum);
+		p->wrong += sum != 0;
+		put(&s->consumed.n, n);
+	}
+}
+
+const struct contestant limit_pages = {
+	.name = "page-stream",
+	.what = "limit: pages one way, written past the cache",
+	.front = pages_front,
+	.back = pages_back,
 	.poll_only = true,
 	.limit = true,
 };

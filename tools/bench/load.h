@@ -74,5 +74,6 @@ int load_nbd_main(int argc, char **argv);
 int load_uring_main(int argc, char **argv);
 int load_nic_main(int argc, char **argv);
 int load_tap_main(int argc, char **argv);
+int load_vhost_main(int argc, char **argv);
 
 #endif

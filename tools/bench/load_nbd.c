@@ -94,7 +94,7 @@ int load_nbd_main(int argc, char **argv)
 {
 	static struct export x = { .place.seed = 88172645463325252u };
 
-	if (argc != 3)
+	if (argc < 3)
 		return 2;
 	x.buf_bytes = (uint32_t)atol(argv[2]);
 	x.buf = aligned_alloc(4096, x.buf_bytes);

@@ -40,6 +40,7 @@ static const struct load {
 	{ "load-uring", load_uring_main },
 	{ "load-nic", load_nic_main },
 	{ "load-tap", load_tap_main },
+	{ "load-vhost", load_vhost_main },
 	{ 0 },
 };
 
@@ -156,6 +157,11 @@ double bench_line_ns(bool fifo)
 double bench_stream_bytes(bool fifo)
 {
 	return limit_rate(&limit_stream, 4, fifo) * 64;
+}
+
+double bench_page_bytes(bool fifo)
+{
+	return limit_rate(&limit_pages, 6, fifo) * 4096;
 }
 
 int main(int argc, char **argv)

@@ -16,7 +16,7 @@
 #include "common/lab/env.h"
 
 #define QEMU     "/usr/libexec/xen-qemu-system-i386"
-#define MAX_ARGS 48
+#define MAX_ARGS 64
 #define NAP_US   50000
 #define TRIES    200 /* of NAP_US */
 
@@ -96,7 +96,8 @@ int rig_lab(struct rig *r, unsigned int guests)
 	setenv("PATH", path, 1);
 	snprintf(r->lab, sizeof(r->lab), "%s/lab", r->dir);
 	snprintf(r->log, sizeof(r->log), "%s/log", r->dir);
-	snprintf(r->file, sizeof(r->file), "%s/disk", r->dir);
+	snprintf(r->file[0], sizeof(r->file[0]), "%s/disk", r->dir);
+	snprintf(r->file[1], sizeof(r->file[1]), "%s/direct", r->dir);
 	snprintf(r->socket, sizeof(r->socket), "%s/lab/d.sock", r->dir);
 	snprintf(number, sizeof(number), "%u", guests);
 	mkdir(r->lab, 0755);
@@ -129,22 +130,23 @@ void rig_down(struct rig *r)
 		nftw(r->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
-int rig_file(struct rig *r)
+int rig_file(struct rig *r, bool direct)
 {
+	const char *path = r->file[direct];
 	static char some[1 << 20];
 	int fd;
 
-	if (!access(r->file, F_OK))
+	if (!access(path, F_OK))
 		return 0;
 	memset(some, 0xa5, sizeof(some));
-	fd = open(r->file, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
 	for (unsigned int at = 0; fd >= 0 && at < RIG_DISK_BYTES; at += sizeof(some))
 		if (write(fd, some, sizeof(some)) != sizeof(some)) {
 			close(fd);
 			fd = -1;
 		}
 	if (fd < 0)
-		return fprintf(stderr, "xensplit-bench: %s: %s\n", r->file, strerror(errno)), -1;
+		return fprintf(stderr, "xensplit-bench: %s: %s\n", path, strerror(errno)), -1;
 	fsync(fd); /* or it is written back while we measure */
 	return close(fd);
 }
@@ -154,10 +156,11 @@ int rig_attach(struct rig *r, unsigned int guest, const char *vdev, const char *
 	char spec[128], number[16];
 	char *args[] = { ARG("xensplit"), ARG("--socket"), r->socket, ARG("attach"), number, spec, ARG(vdev), NULL };
 
-	if (!strcmp(target, "file") && rig_file(r))
+	if (strcmp(target, "null") && rig_file(r, !strcmp(target, "direct")))
 		return -1;
-	if (!strcmp(target, "file"))
-		snprintf(spec, sizeof(spec), "file:%s", r->file);
+	if (strcmp(target, "null"))
+		snprintf(spec, sizeof(spec), "file,%s:%s", strcmp(target, "direct") ? "buffered" : "direct",
+			 r->file[!strcmp(target, "direct")]);
 	else
 		snprintf(spec, sizeof(spec), "null:%uM", RIG_DISK_BYTES >> 20);
 	snprintf(number, sizeof(number), "%u", guest);
@@ -192,25 +195,37 @@ static int wait_for_state(struct rig *r, const char *path)
 
 int rig_qemu(struct rig *r)
 {
-	char null[128], file[160], *argv[MAX_ARGS];
+	char null[2][128], file[2][160], direct[2][180], state[64], *argv[MAX_ARGS];
 	char *args[] = {
 		ARG(QEMU), ARG("-machine"), ARG("xenpv"), ARG("-xen-attach"), ARG("-xen-domid"), ARG("1"),
 		ARG("-nographic"), ARG("-nodefaults"), ARG("-monitor"), ARG("none"), ARG("-name"), ARG("lab"),
-		ARG("-object"), ARG("iothread,id=io0"), ARG("-blockdev"), null, ARG("-blockdev"), file,
+		ARG("-object"), ARG("iothread,id=io0"), ARG("-object"), ARG("iothread,id=io1,poll-max-ns=0"),
+		ARG("-blockdev"), null[0], ARG("-blockdev"), file[0], ARG("-blockdev"), direct[0],
+		ARG("-blockdev"), null[1], ARG("-blockdev"), file[1], ARG("-blockdev"), direct[1],
 		ARG("-device"), ARG("xen-disk,drive=n0,vdev=xvdc,iothread=io0"),
-		ARG("-device"), ARG("xen-disk,drive=f0,vdev=xvdd,iothread=io0"), NULL,
+		ARG("-device"), ARG("xen-disk,drive=f0,vdev=xvdd,iothread=io0"),
+		ARG("-device"), ARG("xen-disk,drive=d0,vdev=xvde,iothread=io0"),
+		ARG("-device"), ARG("xen-disk,drive=n1,vdev=xvdf,iothread=io1"),
+		ARG("-device"), ARG("xen-disk,drive=f1,vdev=xvdg,iothread=io1"),
+		ARG("-device"), ARG("xen-disk,drive=d1,vdev=xvdh,iothread=io1"), NULL,
 	};
 
-	if (access(QEMU, X_OK) || rig_file(r))
+	if (access(QEMU, X_OK) || rig_file(r, false) || rig_file(r, true))
 		return -1;
-	snprintf(null, sizeof(null), "null-co,node-name=n0,size=%u,read-zeroes=on", RIG_DISK_BYTES);
-	snprintf(file, sizeof(file), "file,node-name=f0,locking=off,filename=%s", r->file);
+	for (int i = 0; i < 2; i++) {
+		snprintf(null[i], sizeof(null[i]), "null-co,node-name=n%d,size=%u,read-zeroes=on", i, RIG_DISK_BYTES);
+		snprintf(file[i], sizeof(file[i]), "file,node-name=f%d,locking=off,filename=%s", i, r->file[0]);
+		snprintf(direct[i], sizeof(direct[i]),
+			 "file,node-name=d%d,locking=off,cache.direct=on,filename=%s", i, r->file[1]);
+	}
 	if (child_start(&r->qemu, in_domain(r, "0", args, argv), r->server_cpu, false, r->log))
 		return -1;
-	return wait_for_state(r, "/local/domain/0/backend/qdisk/1/51744/state") ||
-			       wait_for_state(r, "/local/domain/0/backend/qdisk/1/51760/state") ?
-		       failed(r, "QEMU's Xen disk backend") :
-		       0;
+	for (int i = 0; i < 6; i++) {
+		snprintf(state, sizeof(state), "/local/domain/0/backend/qdisk/1/%d/state", 51744 + 16 * i);
+		if (wait_for_state(r, state))
+			return failed(r, "QEMU's Xen disk backend");
+	}
+	return 0;
 }
 
 const char *rig_serve(struct rig *r, char *const argv[], const char *sock)

@@ -9,7 +9,8 @@
 struct rig {
 	char dir[64];      /* ours alone; the lab is dir/lab */
 	char bindir[4096]; /* of our programs */
-	char lab[80], log[80], socket[96], file[80];
+	char lab[80], log[80], socket[96];
+	char file[2][80]; /* in the page cache; past it */
 	struct child daemon, qemu, server; /* server: of the group that runs, nbdkit or qsd */
 	int client_cpu, server_cpu;        /* -1: any */
 	unsigned int guests;
@@ -30,16 +31,19 @@ int rig_lab(struct rig *r, unsigned int guests);
 int rig_up(struct rig *r, unsigned int guests, char *const extra[]);
 void rig_down(struct rig *r);
 
-/** rig_attach - our daemon's disk @vdev for a guest; "null" or "file" */
+/** rig_attach - our daemon's disk @vdev for a guest; "null", "file" or "direct" */
 int rig_attach(struct rig *r, unsigned int guest, const char *vdev, const char *target);
 
 /** rig_attach_nic - our daemon's network interface number @devid for a guest, on a port as "pair:x" */
 int rig_attach_nic(struct rig *r, unsigned int guest, unsigned int devid, const char *port);
 
-/** rig_file - the file of the file target, written once, so that it is in the page cache; 0 or -1 */
-int rig_file(struct rig *r);
+/** rig_file - the file of the file target, or of the direct one, written once: in the page cache; 0 or -1 */
+int rig_file(struct rig *r, bool direct);
 
-/** rig_qemu - QEMU's Xen disk backend with xvdc (null) and xvdd (file) for guest 1; 0 or -1 */
+/**
+ * rig_qemu - QEMU's Xen disk backend with six disks for guest 1: xvdc, d, e null, file, direct on an iothread
+ * that polls adaptively, as QEMU does by itself; xvdf, g, h the same on one that never polls. 0 or -1
+ */
 int rig_qemu(struct rig *r);
 
 /** rig_serve - start r->server; NULL when it listens at @sock, else why not (static) */
