@@ -18,7 +18,7 @@ for bad in "" nonsense "ring --batch=0" "ring --order=5" "ring --batch=1,,2" "ri
 done
 
 two= two_uring=
-[ "$(nproc)" -gt 1 ] && two="xen line-stream depth/trip" two_uring=io_uring-2
+[ "$(nproc)" -gt 1 ] && two="xen xsp-flow line-stream copy-4k depth/trip depth/wake" two_uring=io_uring-2
 xensplit-bench ring --batch=1,32 --order=0 --rounds=3 --seconds=0.02 --cores=one,two --sleep=none,both --out="$T/ring.json" >"$T/ring.txt" ||
 	fail "ring: $(cat "$T/ring.txt")"
 sound "$T/ring.json" xsp xen-notify $two
@@ -69,6 +69,8 @@ python3 - "$T/blk.json" "$T/axes.json" <<'PY' || fail "the counters say somethin
 import json, sys
 kept, copied = (json.load(open(f)) for f in sys.argv[1:])
 ours = lambda o: [s["more"] for g in o["groups"] for s in g["series"] if s["name"] == "xsp"]
+for s in (s for g in kept["groups"] for s in g["series"] if not s["limit"]):
+    assert abs(s["latency"][-1][1] - 1) < 1e-9, s
 assert all(m["copied_bytes"] == 0 and m["p99_us"] > 0 and m["client_cpu_us"] > 0 and m["server_cpu_us"] > 0 for m in ours(kept))
 for m in ours(copied):  # every byte once, in one call a batch
     assert abs(m["copied_bytes"] - 8192) < 1 and 0 < m["gnt_calls"] <= 1 and 0 < m["jain"] <= 1.000001, m
@@ -97,6 +99,7 @@ assert not p.open and {"svg", "table", "polyline", "rect"} <= p.seen
 assert "nan" not in re.sub(r"<[^>]*>", " ", text).split() and not re.search(r"='[^']*(nan|inf)", text)
 for g in json.load(open(sys.argv[2]))["groups"]:
     assert g["title"] in text
+assert "share of all that took no longer" in text and "CPU microseconds of both sides over" in text
 PY
 xensplit-bench compare "$T/blk.json" "$T/blk.json" >"$T/compare" || fail "compare"
 xensplit-bench compare "$T/wake.json" "$T/wake.json" >"$T/same" && xensplit-bench compare "$T/grant.json" "$T/grant.json" >>"$T/same" || fail "compare: wake, grant"

@@ -69,6 +69,8 @@ double median_of(const double *v, int n);
 double quartile_of(const double *v, int n); /* the lower one */
 struct series *group_series(struct group *g, const char *name, const char *what, bool limit);
 void series_note(struct series *s, const char *key, double value);
+/** series_latency - adds what a client counted: its answer's "latency", [[bucket, count], ...] */
+void series_latency(struct series *s, struct json_object *answer);
 void group_print(const struct group *g);
 const char *placement_of(double line_ns);
 

@@ -118,6 +118,7 @@ static int one_run(struct blk *k, struct group *g, struct racer *c, const struct
 	series_note(s, "p50_us", get(o, "p50_ns") / 1e3);
 	series_note(s, "p99_us", get(o, "p99_ns") / 1e3);
 	series_note(s, "p999_us", get(o, "p999_ns") / 1e3);
+	series_latency(s, o);
 	series_note(s, "client_cpu_us", get(o, "cpu_ns") / ops / 1e3);
 	if (c->server)
 		series_note(s, "server_cpu_us", (double)cpu / ops / 1e3);

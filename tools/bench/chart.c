@@ -80,6 +80,8 @@ void chart_bars(FILE *f, struct json_object *group)
 /* One chart: the groups that differ in one axis only. */
 struct lines {
 	const char *axis;
+	bool cpu; /* of both sides, instead of the rate */
+	char unit[32];
 	char rest[1024]; /* the other axes, as text */
 	char title[1024];
 	int n; /* series */
@@ -123,6 +125,22 @@ static void add_point(struct lines *l, const char *name, double x, double y)
 	l->line[i].y[l->line[i].n++] = y;
 }
 
+/* Processor time of both sides for each request, in microseconds; NAN: not known. */
+static double cpu_of(struct json_object *series)
+{
+	double sum = NAN;
+
+	json_object_object_foreach(file_get(series, "more"), key, value)
+	{
+		const char *cpu = strstr(key, "_cpu_");
+
+		if (!cpu || strstr(key, "per_page"))
+			continue;
+		sum = (isfinite(sum) ? sum : 0) + json_object_get_double(value) / (strcmp(cpu, "_cpu_ns") ? 1 : 1e3);
+	}
+	return sum;
+}
+
 static void gather(struct lines *l, struct json_object *groups)
 {
 	char rest[1024];
@@ -135,9 +153,11 @@ static void gather(struct lines *l, struct json_object *groups)
 			continue;
 		for (size_t k = 0; list && k < json_object_array_length(list); k++) {
 			struct json_object *s = json_object_array_get_idx(list, k);
+			double y = !l->cpu ? file_number(s, "median") :
+				   json_object_get_boolean(file_get(s, "limit")) ? NAN : cpu_of(s);
 
-			add_point(l, file_text(s, "name"), file_number(file_get(g, "axes"), l->axis),
-				  file_number(s, "median"));
+			if (isfinite(y))
+				add_point(l, file_text(s, "name"), file_number(file_get(g, "axes"), l->axis), y);
 		}
 	}
 }
@@ -177,7 +197,7 @@ static void draw_lines(FILE *f, const struct lines *l)
 		}
 	if (!(high > low) || most <= 0)
 		return;
-	fprintf(f, "<h3>requests/s over %s</h3><p class='dim'>", l->axis);
+	fprintf(f, "<h3>%s over %s</h3><p class='dim'>", l->cpu ? "CPU microseconds of both sides" : l->unit, l->axis);
 	chart_text(f, l->rest);
 	fprintf(f, "</p><svg viewBox='0 0 %d 240' width='%d' role='img'><path d='M%d 15V210H%d' fill='none' "
 		   "stroke='#999'/>\n",
@@ -193,9 +213,71 @@ static void draw_lines(FILE *f, const struct lines *l)
 	fputs("</svg>\n", f);
 }
 
+/* --- latency ----------------------------------------------------------------------------------- */
+
+/* The first and last microseconds of all series; false: none has any. */
+static bool latency_range(struct json_object *list, double *low, double *high)
+{
+	*low = INFINITY;
+	*high = 0;
+	for (size_t i = 0; list && i < json_object_array_length(list); i++) {
+		struct json_object *a = file_get(json_object_array_get_idx(list, i), "latency");
+		size_t n = a ? json_object_array_length(a) : 0;
+
+		if (!n)
+			continue;
+		*low = fmin(*low, json_object_get_double(json_object_array_get_idx(json_object_array_get_idx(a, 0), 0)));
+		*high = fmax(*high, json_object_get_double(json_object_array_get_idx(json_object_array_get_idx(a, n - 1), 0)));
+	}
+	return *low > 0 && *high > *low;
+}
+
+void chart_latency(FILE *f, struct json_object *group)
+{
+	struct json_object *list = file_get(group, "series");
+	double low, high, scale;
+	int drawn = 0;
+
+	if (!latency_range(list, &low, &high))
+		return;
+	scale = (WIDTH - LEFT - 150) / log2(high / low);
+	fprintf(f, "<p class='dim'>share of all that took no longer, over microseconds</p><svg viewBox='0 0 %d 240' "
+		   "width='%d' role='img'><path d='M%d 15V210H%d' fill='none' stroke='#999'/>\n",
+		WIDTH, WIDTH, LEFT, WIDTH - 145);
+	for (int i = 0; i <= 4; i++)
+		fprintf(f, "<text x='%d' y='%.0f' text-anchor='end'>%d %%</text>", LEFT - 6, 214 - i * 47.5, i * 25);
+	for (double us = exp2(ceil(log2(low))), last = -100; us <= high; us *= 2) {
+		double x = LEFT + log2(us / low) * scale;
+
+		if (x - last < 45)
+			continue;
+		fprintf(f, "<text x='%.1f' y='228' text-anchor='middle'>%.3g</text>", x, us);
+		last = x;
+	}
+	for (size_t i = 0; i < json_object_array_length(list) && drawn < MAX_LINES; i++) {
+		struct json_object *s = json_object_array_get_idx(list, i), *a = file_get(s, "latency");
+
+		if (!a || !json_object_array_length(a))
+			continue;
+		fprintf(f, "<polyline fill='none' stroke='%s' stroke-width='2' points='", colours[i % 12]);
+		for (size_t k = 0; k < json_object_array_length(a); k++) {
+			struct json_object *p = json_object_array_get_idx(a, k);
+
+			fprintf(f, "%.1f,%.1f ", LEFT + log2(json_object_get_double(json_object_array_get_idx(p, 0)) / low) * scale,
+				210 - json_object_get_double(json_object_array_get_idx(p, 1)) * 190);
+		}
+		fprintf(f, "'/><rect x='%d' y='%d' width='10' height='10' fill='%s'/><text x='%d' y='%d'>", WIDTH - 130,
+			12 + drawn * 16, colours[i % 12], WIDTH - 116, 21 + drawn * 16);
+		chart_text(f, file_text(s, "name"));
+		fputs("</text>\n", f);
+		drawn++;
+	}
+	fputs("</svg>\n", f);
+}
+
 void chart_lines(FILE *f, struct json_object *file)
 {
-	static const char *const numeric[] = { "batch", "depth", "order", "size", "queues", "guests" };
+	static const char *const numeric[] = { "batch", "depth", "order", "size", "queues", "guests", "pages" };
 	struct json_object *groups = file_get(file, "groups");
 	size_t n = groups ? json_object_array_length(groups) : 0;
 	static struct lines l;
@@ -218,6 +300,12 @@ void chart_lines(FILE *f, struct json_object *file)
 			}
 			if (k < i)
 				continue;
+			snprintf(l.unit, sizeof(l.unit), "%.20s", file_text(g, "unit"));
+			gather(&l, groups);
+			draw_lines(f, &l);
+			l.cpu = true;
+			l.n = 0;
+			memset(l.line, 0, sizeof(l.line));
 			gather(&l, groups);
 			draw_lines(f, &l);
 		}

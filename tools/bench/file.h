@@ -20,7 +20,10 @@ double file_number(struct json_object *o, const char *key);
 /** chart_bars - one group: a bar for each series, its range over the rounds, its ratio to the base */
 void chart_bars(FILE *f, struct json_object *group);
 
-/** chart_lines - how the series of a file's groups go with each axis of numbers that has several values */
+/** chart_latency - one group: which share of all took how long; nothing when it was not measured */
+void chart_latency(FILE *f, struct json_object *group);
+
+/** chart_lines - how rate and processor time of the series of a file's groups go with each axis of numbers that has several values */
 void chart_lines(FILE *f, struct json_object *file);
 
 /** chart_text - text with what HTML would take for itself escaped */

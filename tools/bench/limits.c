@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What two processors can do at best: the round trip of a cache line, which names the placement a
- * virtual machine has at the moment, and the streaming of lines one way.
+ * virtual machine has at the moment, the streaming of lines one way, the copying of pages that the other
+ * one has just written, and waking one another by eventfd.
  */
 #include <string.h>
 
@@ -100,6 +101,62 @@ static void stream_back(struct pair *p)
 	}
 }
 
+#define PAGE    4096u
+#define N_PAGES 8u /* of those that both see, behind one for the two indices */
+
+static void copy_front(struct pair *p)
+{
+	struct stream *s = p->pages;
+	uint8_t *page = (uint8_t *)p->pages + PAGE;
+	uint64_t n = 0;
+
+	while (!pair_stopped(p)) {
+		while (n + 1 - get(&s->consumed.n) > N_PAGES)
+			;
+		memset(page + n % N_PAGES * PAGE, (int)n, PAGE);
+		put(&s->produced.n, ++n);
+	}
+	p->ops = n;
+}
+
+static void copy_back(struct pair *p)
+{
+	struct stream *s = p->pages;
+	const uint8_t *page = (const uint8_t *)p->pages + PAGE;
+	uint8_t copy[PAGE];
+	uint64_t n = 0;
+
+	while (!pair_over(p)) {
+		for (uint64_t end = get(&s->produced.n); n != end; put(&s->consumed.n, ++n)) {
+			memcpy(copy, page + n % N_PAGES * PAGE, PAGE);
+			__asm__ __volatile__("" ::"m"(copy));
+			if (copy[PAGE - 1] != (uint8_t)n)
+				p->wrong++;
+		}
+	}
+}
+
+static void wake_front(struct pair *p)
+{
+	uint64_t n = 0;
+
+	for (; !pair_stopped(p); n++) {
+		pair_notify(p, PAIR_FRONT);
+		pair_wait(p, PAIR_FRONT);
+	}
+	p->ops = n;
+}
+
+static void wake_back(struct pair *p)
+{
+	for (;;) {
+		pair_wait(p, PAIR_BACK);
+		if (pair_over(p))
+			return;
+		pair_notify(p, PAIR_BACK);
+	}
+}
+
 const struct contestant limit_line = {
 	.name = "line-trip",
 	.what = "limit: a cache line there and back",
@@ -166,5 +223,22 @@ const struct contestant limit_pages = {
 	.front = pages_front,
 	.back = pages_back,
 	.poll_only = true,
+	.limit = true,
+};
+
+const struct contestant limit_copy = {
+	.name = "copy-4k",
+	.what = "limit: pages a second, copied after the other one wrote them",
+	.front = copy_front,
+	.back = copy_back,
+	.poll_only = true,
+	.limit = true,
+};
+
+const struct contestant limit_wake = {
+	.name = "depth/wake",
+	.what = "limit: depth / an eventfd there and back",
+	.front = wake_front,
+	.back = wake_back,
 	.limit = true,
 };

@@ -40,6 +40,10 @@ static void report(const struct tally *t)
 	       xsp_hist_quantile(&t->latency, 0.99), xsp_hist_quantile(&t->latency, 0.999));
 	for (int i = 0; i < t->n_disks; i++)
 		printf("%s%" PRIu64, i ? "," : "", t->share[i]);
+	printf("],\"latency\":[");
+	for (unsigned int i = 0, n = 0; i < XSP_HIST_BUCKETS; i++)
+		if (t->latency.count[i])
+			printf("%s[%u,%" PRIu64 "]", n++ ? "," : "", i, t->latency.count[i]);
 	printf("],\"sum\":%" PRIu64 "}\n", t->sum);
 }
 

@@ -46,8 +46,8 @@ struct contestant {
 	bool limit;     /* not a ring: what the machine can do at best */
 };
 
-extern const struct contestant ring_rte, ring_rte_packed, ring_xsp, ring_xsp_plain, ring_xen, ring_xen_check, limit_line,
-	limit_stream, limit_pages;
+extern const struct contestant ring_rte, ring_rte_packed, ring_xsp, ring_xsp_flow, ring_xsp_plain, ring_xen, ring_xen_check,
+	limit_line, limit_stream, limit_pages, limit_copy, limit_wake;
 
 /**
  * pair_run - run both halves for @seconds

@@ -157,6 +157,7 @@ static void one_file(FILE *f, struct json_object *o)
 		}
 		fputs("</p>\n", f);
 		chart_bars(f, g);
+		chart_latency(f, g);
 		notes(f, g);
 	}
 }

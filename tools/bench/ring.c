@@ -13,7 +13,7 @@
 #include "tools/bench/bench.h"
 #include "tools/bench/pair.h"
 
-static const struct contestant *const rings[] = { &ring_xsp, &ring_xen_check, &ring_xsp_plain, &ring_xen,
+static const struct contestant *const rings[] = { &ring_xsp, &ring_xen_check, &ring_xsp_flow, &ring_xsp_plain, &ring_xen,
 						&ring_rte, &ring_rte_packed };
 
 #define RING_BYTES (8u * 4096u << XSP_RING_MAX_ORDER) /* the largest that a contestant needs */
@@ -107,8 +107,10 @@ static int one_round(const struct bench *b, struct group *g, struct pair *p)
 	limits.event = false;
 	if (two && one_run(b, g, &limit_line, &limits))
 		return -1;
-	if (two && !p->event && one_run(b, g, &limit_stream, &limits))
-		return -1; /* beside rings that sleep it says nothing */
+	if (two && !p->event && (one_run(b, g, &limit_stream, &limits) || one_run(b, g, &limit_copy, &limits)))
+		return -1; /* beside rings that sleep they say nothing */
+	if (p->event && one_run(b, g, &limit_wake, &limits))
+		return -1;
 	for (size_t i = 0; i < sizeof(rings) / sizeof(rings[0]); i++) {
 		if (!rings[i]->front || (rings[i]->poll_only && p->event))
 			continue;
@@ -116,6 +118,15 @@ static int one_round(const struct bench *b, struct group *g, struct pair *p)
 			return -1;
 	}
 	return 0;
+}
+
+/* depth / wake: what sleepers can do at best who are woken once for all that is under way. */
+static void wakes_for_all(struct group *g, const struct pair *p)
+{
+	for (int i = 0; i < g->n_series; i++)
+		if (!strcmp(g->series[i].name, limit_wake.name))
+			for (int k = 0; k < g->series[i].n; k++)
+				g->series[i].rate[k] *= p->depth;
 }
 
 /* slots / round trip: what any ring that waits for its answers can do at best. */
@@ -152,6 +163,7 @@ static int one_group(struct bench *b, struct pair *p, const char *cores)
 			return -1;
 	}
 	add_latency_limit(&g, p);
+	wakes_for_all(&g, p);
 	bench_add(b, &g);
 	return 0;
 }

@@ -79,6 +79,21 @@ void series_note(struct series *s, const char *key, double value)
 		n->value[n->n++] = value;
 }
 
+void series_latency(struct series *s, struct json_object *answer)
+{
+	struct json_object *list;
+
+	if (!json_object_object_get_ex(answer, "latency", &list) || !json_object_is_type(list, json_type_array))
+		return;
+	for (size_t i = 0; i < json_object_array_length(list); i++) {
+		struct json_object *pair = json_object_array_get_idx(list, i);
+		uint64_t bucket = json_object_get_uint64(json_object_array_get_idx(pair, 0));
+
+		if (bucket < XSP_HIST_BUCKETS)
+			s->latency.count[bucket] += json_object_get_uint64(json_object_array_get_idx(pair, 1));
+	}
+}
+
 static void print_notes(const struct series *s)
 {
 	printf("    ");
