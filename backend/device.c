@@ -82,6 +82,8 @@ static void record_drained(struct xsp_device *dev)
 
 	if (dev->me != XSP_XB_CONNECTED)
 		return;
+	if (dev->class->keep)
+		dev->class->keep(dev);
 	for (uint32_t i = 0; i < dev->n_queues; i++) {
 		const struct xsp_queue *q = dev->queue[i];
 

@@ -72,6 +72,8 @@ struct xsp_device_class {
 	void (*rewatch)(struct xsp_device *dev);
 	/* lost: why it can't be taken over from a former daemon, as a sentence; NULL: it can. NULL: always */
 	const char *(*lost)(struct xsp_device *dev);
+	/* keep: all queues stopped for a successor: write down what it needs. NULL: nothing */
+	void (*keep)(struct xsp_device *dev);
 	/* fini: free what the class has beside the device. */
 	void (*fini)(struct xsp_device *dev);
 };

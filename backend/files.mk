@@ -8,7 +8,7 @@ control.pkgs := json-c inih
 programs += xensplitd
 xensplitd.src := backend/main.c backend/steer.c backend/manager.c backend/domains.c backend/inspect.c \
 	backend/device.c backend/device_keys.c backend/front_keys.c backend/vbd.c backend/opener.c backend/vbd_keys.c \
-	backend/vif.c backend/vif_keys.c \
+	backend/vif.c backend/vif_keys.c backend/vif_keep.c \
 	backend/worker.c backend/queue.c backend/blk/queue.c backend/blk/queue_life.c \
 	backend/blk/request.c backend/blk/data.c backend/blk/pages.c \
 	backend/net/queue.c backend/net/queue_life.c backend/net/scratch.c \
@@ -28,7 +28,7 @@ xensplitd.src += backend/target/empty.c backend/vbd_medium.c
 control.src += backend/vif_methods.c
 xensplitd.src += backend/net/ctrl.c backend/net/ctrl_hash.c backend/net/hash.c backend/net/statics.c backend/net/mcast.c
 xensplitd.src += backend/port/switch.c backend/port/inbox.c
-xensplitd.src += backend/net/capture.c
+xensplitd.src += backend/net/capture.c backend/net/keep.c backend/net/recover.c
 xensplitd.src += backend/blk/share.c backend/blk/bucket.c backend/vbd_limits.c
 xensplitd.src += backend/resize.c
 xensplitd.src += backend/port/packet.c

@@ -126,6 +126,18 @@ static void add_net_queue(struct xsp_vif_snap *to, unsigned int k, const struct 
 	to->n_queue_stats = k + 1;
 }
 
+static void add_settings(struct xsp_vif_snap *to, struct xsp_vif *v)
+{
+	to->multicasts = xsp_mcast_count(&v->mcast);
+	if (!v->has_ctl)
+		return;
+	pthread_mutex_lock(&v->ctl.keep.lock);
+	to->hash_types = v->ctl.keep.hash.types;
+	for (uint32_t i = 0; i < XSP_KEEP_QUEUES; i++)
+		to->static_grants += v->ctl.keep.n_statics[i];
+	pthread_mutex_unlock(&v->ctl.keep.lock);
+}
+
 int xsp_inspect_vifs(struct xsp_daemon *d, struct xsp_vif_snap **ret, size_t *ret_n)
 {
 	struct xsp_vif_snap *snaps = NULL;
@@ -146,6 +158,7 @@ int xsp_inspect_vifs(struct xsp_daemon *d, struct xsp_vif_snap **ret, size_t *re
 		snaps[i].dev = dev->snap;
 		snaps[i].dev.n_queues -= snaps[i].dev.n_queues > 0 && v->has_ctl;
 		snaps[i].ctrl = v->has_ctl;
+		add_settings(&snaps[i], v);
 		for (unsigned int k = 0; k < XSP_MAX_QUEUES && v->stats[k]; k++)
 			add_net_queue(&snaps[i], k, v->stats[k]);
 		i++;

@@ -77,6 +77,7 @@ struct xsp_vif_snap {
 	/* what follows: valid when connected; rings and port of queue 0 */
 	bool sg, csum4, csum6, gso4, gso6, split, ctrl;
 	uint32_t tx_ring_ref, rx_ring_ref, evtchn;
+	uint32_t static_grants, hash_types, multicasts; /* that the guest has asked for */
 	struct xsp_net_stats stats; /* of all queues */
 	uint32_t n_queue_stats;     /* queues there ever were */
 	struct {

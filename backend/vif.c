@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "backend/vif_keep.h"
 #include "backend/vif_keys.h"
 
 #define FILTER "request-multicast-control"
@@ -287,6 +288,9 @@ static int vif_make_queues(struct xsp_device *dev, char *why, size_t why_len)
 	if (dev->me != XSP_XB_CONNECTED) { /* a new guest, not one that is taken over or goes on */
 		memset(&v->ctl.hash, 0, sizeof(v->ctl.hash));
 		xsp_mcast_clear(&v->mcast, f.mcast);
+		xsp_vif_keep_forget(v);
+	} else if (!dev->resuming) {
+		xsp_vif_keep_read(v, n);
 	}
 	xsp_mcast_set(&v->mcast, f.mcast);
 	show_features(v, &rings[0], &f);
@@ -336,7 +340,18 @@ static bool vif_tend(struct xsp_device *dev)
 
 	if (!err || err == -ENOENT)
 		xsp_mcast_set(&xsp_vif_of(dev)->mcast, on == 1);
+	xsp_vif_keep_write(xsp_vif_of(dev));
 	return false;
+}
+
+static bool vif_look(struct xsp_device *dev)
+{
+	return xsp_vif_keep_wanted(xsp_vif_of(dev));
+}
+
+static void vif_keep(struct xsp_device *dev)
+{
+	xsp_vif_keep_write(xsp_vif_of(dev));
 }
 
 static void vif_fini(struct xsp_device *dev)
@@ -352,12 +367,14 @@ static void vif_fini(struct xsp_device *dev)
 	for (unsigned int i = 0; i < XSP_MAX_QUEUES; i++)
 		free(v->stats[i]);
 	xsp_mcast_fini(&v->mcast);
+	xsp_keep_fini(&v->ctl.keep);
 	xsp_capture_fini(&v->capture);
 }
 
 static void vif_init(struct xsp_device *dev)
 {
 	xsp_mcast_init(&xsp_vif_of(dev)->mcast);
+	xsp_keep_init(&xsp_vif_of(dev)->ctl.keep);
 	xsp_capture_init(&xsp_vif_of(dev)->capture);
 }
 
@@ -368,6 +385,8 @@ const struct xsp_device_class xsp_vif_class = {
 	.noun = "network interface",
 	.init = vif_init,
 	.tend = vif_tend,
+	.look = vif_look,
+	.keep = vif_keep,
 	.rewatch = vif_rewatch,
 	.size = sizeof(struct xsp_vif),
 	.taken = vif_taken,

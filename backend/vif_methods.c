@@ -74,6 +74,9 @@ static struct json_object *features(const struct xsp_vif_snap *v)
 	BOOL(o, "gso_tcpv6", v->gso6);
 	BOOL(o, "split_event_channels", v->split);
 	BOOL(o, "control_ring", v->ctrl);
+	NUM(o, "static_grants", v->static_grants);
+	NUM(o, "hash_types", v->hash_types);
+	NUM(o, "multicasts", v->multicasts);
 	return o;
 }
 

@@ -177,3 +177,12 @@ units += test_share
 test_share.src := tests/unit/test_share.c backend/queue.c backend/blk/share.c backend/blk/bucket.c
 test_share.deps := common
 test_share.pkgs := cmocka xenevtchn
+
+units += test_recover
+test_recover.src := tests/unit/test_recover.c backend/net/recover.c backend/net/tx.c backend/net/rx.c
+test_recover.deps := ring
+test_recover.pkgs := cmocka
+units += test_keep
+test_keep.src := tests/unit/test_keep.c backend/net/keep.c backend/net/mcast.c
+test_keep.deps := ring
+test_keep.pkgs := cmocka

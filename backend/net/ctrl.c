@@ -73,6 +73,13 @@ static uint32_t change_statics(struct xsp_ctrlq *q, struct xsp_statics *s,
 									XSP_NET_CTRL_SUCCESS;
 }
 
+static void keep_statics(struct xsp_ctrlq *q, uint32_t queue, const struct xsp_statics *s)
+{
+	struct xsp_net_gref list[XSP_STATICS];
+
+	xsp_keep_statics(&q->ctl->keep, queue, list, xsp_statics_list(s, list));
+}
+
 static void static_request(struct xsp_ctrlq *q, const struct xsp_net_ctrl_req *req,
 			   struct xsp_net_ctrl_rsp *rsp)
 {
@@ -85,6 +92,8 @@ static void static_request(struct xsp_ctrlq *q, const struct xsp_net_ctrl_req *r
 		rsp->data = XSP_STATICS;
 	else
 		rsp->status = change_statics(q, target->statics, req, &rsp->data);
+	if (target && req->type != XSP_NET_CTRL_GET_GREF_MAPPING_SIZE)
+		keep_statics(q, req->data[0], target->statics);
 }
 
 /* --- visit -------------------------------------------------------------------------------------- */
@@ -98,6 +107,8 @@ static void answer(struct xsp_ctrlq *q, const struct xsp_net_ctrl_req *req)
 		static_request(q, req, &rsp);
 	else if (!xsp_ctrl_hash_request(&q->ctl->hash, q->ctl->n_queues, &pages, req, &rsp))
 		rsp.status = XSP_NET_CTRL_NOT_SUPPORTED;
+	else if (memcmp(&q->ctl->hash, &q->ctl->keep.hash, sizeof(q->ctl->hash)))
+		xsp_keep_hash(&q->ctl->keep, &q->ctl->hash);
 	xsp_net_back_respond_ctrl(&q->ring, &rsp);
 }
 
@@ -128,7 +139,23 @@ static void visit(struct xsp_queue *queue)
 
 /* --- life --------------------------------------------------------------------------------------- */
 
-static bool may_begin_at(struct xsp_ctrlq *q, uint32_t rsp_prod)
+/*
+ * A daemon was killed over these: perhaps they are done, perhaps half answered (id and type are the same
+ * in a request and its answer). The guest learns that it can't count on them.
+ */
+static void refuse(struct xsp_ctrlq *q)
+{
+	for (int n = xsp_ring_back_pending(&q->ring); n > 0; n--) {
+		struct xsp_net_ctrl_req req;
+
+		xsp_net_back_take_ctrl(&q->ring, &req);
+		xsp_net_back_respond_ctrl(&q->ring, &(struct xsp_net_ctrl_rsp){
+			.id = req.id, .type = req.type, .status = XSP_NET_CTRL_INVALID_PARAMETER });
+	}
+	xsp_ring_back_push(&q->ring); /* an event comes with the take-over */
+}
+
+static bool may_begin_at(struct xsp_ctrlq *q, uint32_t rsp_prod, bool *killed)
 {
 	uint32_t left_at, ref, evtchn;
 
@@ -137,12 +164,14 @@ static bool may_begin_at(struct xsp_ctrlq *q, uint32_t rsp_prod)
 	if (sscanf(q->base.record, "%u %u %u", &left_at, &ref, &evtchn) == 3 && ref == q->ref &&
 	    evtchn == q->base.port[0].guest)
 		return left_at == rsp_prod;
-	return rsp_prod == xsp_load(&q->sring->req_prod);
+	*killed = true;
+	return xsp_load(&q->sring->req_prod) - rsp_prod <= XSP_NET_CTRL_SLOTS;
 }
 
 static int begin(struct xsp_queue *queue)
 {
 	struct xsp_ctrlq *q = ctrlq_of(queue);
+	bool killed = false;
 	uint32_t rsp_prod;
 	int err;
 
@@ -154,12 +183,14 @@ static int begin(struct xsp_queue *queue)
 				      strerror(-err));
 	}
 	rsp_prod = xsp_load(&q->sring->rsp_prod);
-	if (!may_begin_at(q, rsp_prod)) {
+	if (!may_begin_at(q, rsp_prod, &killed)) {
 		xengnttab_unmap(queue->worker->xgt, q->sring, 1);
 		q->sring = NULL;
 		return xsp_queue_fail(queue, -EBUSY, "the control ring is not as it was left, or not new");
 	}
 	xsp_ring_back_init(&q->ring, q->sring, XSP_NET_CTRL_SLOTS, rsp_prod);
+	if (killed)
+		refuse(q);
 	return 0;
 }
 

@@ -9,7 +9,7 @@
 #ifndef XSP_BACKEND_NET_CTRL_H
 #define XSP_BACKEND_NET_CTRL_H
 
-#include "backend/net/hash.h"
+#include "backend/net/keep.h"
 #include "backend/queue.h"
 
 struct xsp_netq;
@@ -19,6 +19,7 @@ struct xsp_netctl {
 	struct xsp_net_hash hash;
 	struct xsp_netq *queue[16]; /* those that run */
 	uint32_t n_queues;          /* of them, as the guest published */
+	struct xsp_netkeep keep;    /* what a later daemon needs of it */
 };
 
 struct xsp_ctrlq {

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "backend/net/recover.h"
+
 /* --- the timers -------------------------------------------------------------------------------- */
 
 static void timer_ended(struct xsp_cb *cb, int res)
@@ -131,11 +133,8 @@ static int check_index(struct xsp_netq *q, const struct xsp_sring *s, uint32_t s
 	return 0;
 }
 
-/*
- * Where to begin. Without a record the former daemon was killed, perhaps while it wrote answers over
- * requests that count as unanswered: unless all were answered they can't be told apart.
- */
-static int choose_start(struct xsp_netq *q, uint32_t *tx, uint32_t *rx)
+/* Where to begin. Without a record the former daemon was killed: recover.h. */
+static int choose_start(struct xsp_netq *q, uint32_t *tx, uint32_t *rx, bool *killed)
 {
 	int err;
 
@@ -148,15 +147,33 @@ static int choose_start(struct xsp_netq *q, uint32_t *tx, uint32_t *rx)
 					      *tx, *rx);
 		return 0;
 	}
-	if (!recorded(q, tx, rx)) {
-		if (*tx == xsp_load(&q->tx_sring->req_prod) && *rx == xsp_load(&q->rx_sring->req_prod))
-			return 0;
-		return xsp_queue_fail(&q->base, -EBUSY,
-				      "requests were outstanding when the former daemon died; reattach the "
-				      "interface or restart the guest");
-	}
+	*killed = !recorded(q, tx, rx);
 	err = check_index(q, q->tx_sring, XSP_NET_TX_SLOTS, *tx, "tx");
 	return err ? err : check_index(q, q->rx_sring, XSP_NET_RX_SLOTS, *rx, "rx");
+}
+
+/* The pages that the guest had kept mapped, for a daemon or a worker before this one. */
+static void map_again(struct xsp_netq *q)
+{
+	struct xsp_net_gref list[XSP_STATICS];
+	uint32_t n = q->statics ? xsp_keep_statics_get(&q->c.ctl->keep, q->base.index, list) : 0;
+
+	if (!n || !xsp_statics_add(q->statics, list, n))
+		return;
+	xsp_keep_statics(&q->c.ctl->keep, q->base.index, list, 0); /* its packets are copied by grant */
+	xsp_queue_complain(&q->base, "can't map its %u static grants again", n);
+}
+
+/* What a killed daemon was answering is answered; the event comes with the take-over. */
+static void recover(struct xsp_netq *q)
+{
+	int tx = xsp_tx_recover(&q->tx), rx = xsp_rx_recover(&q->rx);
+
+	xsp_ring_back_push(&q->tx);
+	xsp_ring_back_push(&q->rx);
+	if (tx > 0 || rx > 0)
+		xsp_queue_complain(&q->base, "a daemon died while it answered it: %d requests to send and %d "
+				   "buffers are given back", tx, rx);
 }
 
 static void let_go(struct xsp_netq *q)
@@ -178,6 +195,7 @@ static int begin(struct xsp_queue *queue)
 {
 	struct xsp_netq *q = xsp_netq_of(queue);
 	uint32_t tx = 0, rx = 0;
+	bool killed = false;
 	int err = 0;
 
 	q->s = xsp_net_scratch_get(queue->worker);
@@ -191,7 +209,7 @@ static int begin(struct xsp_queue *queue)
 	if (!err)
 		err = map_ring(q, q->c.rx_ref, "rx", &q->rx_sring);
 	if (!err)
-		err = choose_start(q, &tx, &rx);
+		err = choose_start(q, &tx, &rx, &killed);
 	if (!err)
 		err = start_end(q);
 	if (err) {
@@ -200,6 +218,10 @@ static int begin(struct xsp_queue *queue)
 	}
 	xsp_ring_back_init(&q->tx, q->tx_sring, XSP_NET_TX_SLOTS, tx);
 	xsp_ring_back_init(&q->rx, q->rx_sring, XSP_NET_RX_SLOTS, rx);
+	if (killed)
+		recover(q);
+	if (queue->adopt != XSP_ADOPT_NEW)
+		map_again(q);
 	q->max_slots = q->c.sg ? XSP_PACKET_BYTES / XSP_PAGE_SIZE + 2 : 1;
 	q->arrivals = q->direct = true;
 	if (q->c.ctl)

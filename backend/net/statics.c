@@ -59,6 +59,19 @@ static struct page *find(const struct xsp_statics *s, uint32_t gref)
 	return NULL;
 }
 
+uint32_t xsp_statics_list(const struct xsp_statics *s, struct xsp_net_gref *list)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; s && i < XSP_STATICS; i++)
+		if (s->page[i].used)
+			list[n++] = (struct xsp_net_gref){
+				.ref = s->page[i].gref,
+				.flags = s->page[i].readonly ? XSP_NET_GREF_READONLY : 0,
+			};
+	return n;
+}
+
 struct xsp_statics *xsp_statics_new(xengnttab_handle *xgt, uint32_t domid)
 {
 	struct xsp_statics *s = calloc(1, sizeof(*s));

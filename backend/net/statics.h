@@ -36,6 +36,9 @@ uint32_t xsp_statics_del(struct xsp_statics *s, struct xsp_net_gref *list, uint3
 /** xsp_statics_find - its page, or NULL; for_write: only when it may be written */
 uint8_t *xsp_statics_find(const struct xsp_statics *s, uint32_t gref, bool for_write);
 
+/** xsp_statics_list - those that are mapped; list has room for XSP_STATICS. How many; NULL: none */
+uint32_t xsp_statics_list(const struct xsp_statics *s, struct xsp_net_gref *list);
+
 /** xsp_statics_count - how many are mapped; NULL: none */
 uint32_t xsp_statics_count(const struct xsp_statics *s);
 

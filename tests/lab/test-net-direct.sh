@@ -34,7 +34,7 @@ bulk() { # OPTION...: guest 1 to guest 2
 pump_of() { # DOMID: its xensplit-vif
 	local p
 	for p in $(pgrep -x xensplit-vif); do
-		tr '\0' '\n' <"/proc/$p/environ" >"$T/environ" 2>/dev/null
+		{ tr '\0' '\n' <"/proc/$p/environ" >"$T/environ"; } 2>/dev/null || continue
 		grep -qx "XENSPLIT_LAB=$lab" "$T/environ" && grep -qx "XENSPLIT_DOM=$1" "$T/environ" && echo "$p"
 	done
 }
