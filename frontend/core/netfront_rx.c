@@ -118,7 +118,11 @@ static int take_extra(struct xsp_netfront_rx *q, const struct xsp_net_extra *e, 
 	case XSP_NET_EXTRA_HASH:
 		take_hash(q, e);
 		break;
-	default: /* XDP too: a backend may send it only when we have written xdp-headroom */
+	case XSP_NET_EXTRA_XDP: /* which only says that the offset is what was asked for */
+		if (!q->xdp)
+			spoil(q, -EINVAL);
+		break;
+	default:
 		spoil(q, -EINVAL);
 	}
 	q->want_extra = e->flags & XSP_NET_EXTRA_MORE;

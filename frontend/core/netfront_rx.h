@@ -43,6 +43,7 @@ struct xsp_netfront_rx {
 	unsigned int frags, extras;        /* of part */
 	bool in_packet, want_extra;        /* what the next response is */
 	bool more_data;                    /* behind the extras */
+	bool xdp;                          /* the host's: it wrote xdp-headroom, an extra may say so */
 	const char *broken;                /* NULL, or how the backend broke the protocol; static */
 };
 

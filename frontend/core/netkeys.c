@@ -13,6 +13,7 @@ const char *const xsp_net_offer_keys[] = {
 	"feature-dynamic-multicast-control",
 	"feature-split-event-channels",
 	"feature-ctrl-ring",
+	"feature-xdp-headroom",
 	"multi-queue-max-queues",
 };
 const unsigned int xsp_net_offer_keys_count =
@@ -34,6 +35,7 @@ int xsp_net_offer_from_keys(const struct xsp_key *keys, unsigned int n, struct x
 		.dynamic_multicast = xsp_key_flag(&r, "feature-dynamic-multicast-control"),
 		.split = xsp_key_flag(&r, "feature-split-event-channels"),
 		.ctrl = xsp_key_flag(&r, "feature-ctrl-ring"),
+		.xdp_headroom = xsp_key_flag(&r, "feature-xdp-headroom"),
 	};
 
 	if (!o.rx_copy)
@@ -97,6 +99,8 @@ int xsp_net_keys_from_params(const struct xsp_net_params *p, struct xsp_key_out 
 	if (!p->queues || p->queues > XSP_NET_MAX_QUEUES)
 		return -EINVAL;
 	error = put_features(p, &w);
+	if (!error && p->xdp_headroom)
+		error = xsp_key_put_number(&w, -1, "xdp-headroom", -1, p->xdp_headroom);
 	if (!error && p->ctrl)
 		error = xsp_key_put_number(&w, -1, "ctrl-ring-ref", -1, p->ctrl_gref);
 	if (!error && p->ctrl)

@@ -25,6 +25,7 @@ struct xsp_net_offer {
 	bool multicast, dynamic_multicast; /* filters on request; the request may change at any time */
 	bool split;                        /* an event channel for each direction */
 	bool ctrl;                         /* a control ring */
+	bool xdp_headroom;                 /* it leaves room before received packets on request */
 	uint32_t max_queues;               /* 1..XSP_NET_MAX_QUEUES */
 };
 
@@ -35,6 +36,7 @@ struct xsp_net_params {
 	bool split;     /* port_rx counts; otherwise port_tx is that of both */
 	bool ctrl;      /* ctrl_gref and ctrl_port count */
 	uint32_t ctrl_gref, ctrl_port;
+	uint32_t xdp_headroom; /* octets before each received packet, for offer.xdp_headroom; 0: none */
 	unsigned int queues; /* 1..XSP_NET_MAX_QUEUES */
 	struct {
 		uint32_t tx_gref, rx_gref;
@@ -55,7 +57,7 @@ extern const unsigned int xsp_net_offer_keys_count;
 int xsp_net_offer_from_keys(const struct xsp_key *keys, unsigned int n, struct xsp_net_offer *ret,
 			    const char **ret_bad);
 
-#define XSP_NET_PARAM_KEYS (12u + XSP_NET_MAX_QUEUES * 4u) /* as many as there can be */
+#define XSP_NET_PARAM_KEYS (13u + XSP_NET_MAX_QUEUES * 4u) /* as many as there can be */
 
 /**
  * xsp_net_keys_from_params - the keys to write, in one transaction with state 4 (a vif has no 3)

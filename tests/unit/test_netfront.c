@@ -447,6 +447,27 @@ static void rx_bad_packets(void **state)
 	}
 }
 
+/* An XDP extra says nothing new to a host that has asked for headroom, and makes no sense to others. */
+static void rx_xdp_extra(void **state)
+{
+	struct xsp_netfront_packet p;
+
+	(void)state;
+	post(8);
+	rx.xdp = true;
+	give(256, 60, XSP_NET_RX_EXTRA_INFO);
+	give_extra(XSP_NET_EXTRA_XDP, 0, 256, 0);
+	xsp_ring_back_push(&back);
+	assert_int_equal(xsp_netfront_rx_reap(&rx, &p), 1);
+	assert_true(p.status == 0 && p.bytes == 60 && p.bufs == 2 && p.buf[0].offset == 256);
+	rx.xdp = false;
+	give(256, 60, XSP_NET_RX_EXTRA_INFO);
+	give_extra(XSP_NET_EXTRA_XDP, 0, 256, 0);
+	xsp_ring_back_push(&back);
+	assert_int_equal(xsp_netfront_rx_reap(&rx, &p), 1);
+	assert_int_equal(p.status, -EINVAL);
+}
+
 static void rx_too_long(void **state)
 {
 	struct xsp_netfront_packet p;
@@ -600,6 +621,7 @@ int main(void)
 		cmocka_unit_test_setup(rx_packets, setup_rx),
 		cmocka_unit_test_setup(rx_in_pieces, setup_rx),
 		cmocka_unit_test_setup(rx_bad_packets, setup_rx),
+		cmocka_unit_test_setup(rx_xdp_extra, setup_rx),
 		cmocka_unit_test_setup(rx_too_long, setup_rx),
 		cmocka_unit_test_setup(rx_liars, setup_rx),
 		cmocka_unit_test_setup(rx_random, setup_rx),

@@ -46,10 +46,11 @@ static void offer_of_linux(void **state)
 	have("feature-dynamic-multicast-control", "1");
 	have("feature-split-event-channels", "1");
 	have("feature-ctrl-ring", "1");
+	have("feature-xdp-headroom", "1");
 	have("multi-queue-max-queues", "4");
 	assert_int_equal(xsp_net_offer_from_keys(keys, n, &o, NULL), 0);
 	assert_true(o.sg && o.csum4 && o.csum6 && o.gso4 && o.gso6 && o.split && o.ctrl &&
-		    o.multicast && o.dynamic_multicast && o.max_queues == 4);
+		    o.multicast && o.dynamic_multicast && o.xdp_headroom && o.max_queues == 4);
 }
 
 static void gso_needs_pieces_and_blank_checksums(void **state)
@@ -134,7 +135,7 @@ static void written_by_one_queue(void **state)
 static void written_by_the_most_queues(void **state)
 {
 	struct xsp_net_params p = { .queues = XSP_NET_MAX_QUEUES, .split = true, .ctrl = true,
-				    .ctrl_gref = 5, .ctrl_port = 6 };
+				    .ctrl_gref = 5, .ctrl_port = 6, .xdp_headroom = 256 };
 	struct xsp_key_out out[XSP_NET_PARAM_KEYS];
 	int count;
 
@@ -142,7 +143,8 @@ static void written_by_the_most_queues(void **state)
 	p.queue[15].rx_gref = 99;
 	p.queue[15].port_rx = 77;
 	count = xsp_net_keys_from_params(&p, out, XSP_NET_PARAM_KEYS);
-	assert_int_equal(count, 8 + 2 + 1 + 16 * 4);
+	assert_int_equal(count, 8 + 1 + 2 + 1 + 16 * 4);
+	assert_string_equal(value(out, count, "xdp-headroom"), "256");
 	assert_string_equal(value(out, count, "multi-queue-num-queues"), "16");
 	assert_string_equal(value(out, count, "queue-15/rx-ring-ref"), "99");
 	assert_string_equal(value(out, count, "queue-15/event-channel-rx"), "77");
