@@ -21,6 +21,8 @@ static int device_show(struct seq_file *s, void *unused)
 		   d->xb->otherend_id, d->up, d->life);
 	seq_printf(s, "queues %u\nsplit %d\ntrusted %d\npages %s\nlink %d\n", d->n_queues, d->split,
 		   d->trusted, d->n_queues && d->queue[0].keep ? "kept" : "each packet", d->link);
+	seq_printf(s, "xdp %d\nxdp_headroom %u\n", !!rcu_access_pointer(d->prog), d->params.xdp_headroom);
+	seq_printf(s, "static_pages %u\nhashed %d\n", d->statics, d->hashed);
 	seq_printf(s, "offered queues=%u split=%d sg=%d csum4=%d csum6=%d gso4=%d gso6=%d ctrl=%d multicast=%d\n",
 		   o->max_queues, o->split, o->sg, o->csum4, o->csum6, o->gso4, o->gso6, o->ctrl,
 		   o->multicast);
@@ -84,6 +86,8 @@ static int counters_show(struct seq_file *s, void *unused)
 			   c->rx_packets, c->rx_bytes, c->rx_gso, c->rx_blank, c->rx_copied);
 		seq_printf(s, " rx_taken=%llu rx_bad=%llu rx_dropped=%llu", c->rx_taken, c->rx_bad,
 			   c->rx_dropped);
+		seq_printf(s, " xdp_passed=%llu xdp_dropped=%llu xdp_sent=%llu xdp_redirected=%llu",
+			   c->xdp_passed, c->xdp_dropped, c->xdp_sent, c->xdp_redirected);
 		seq_printf(s, " events=%llu spurious=%llu tx_notifies=%llu rx_notifies=%llu\n",
 			   c->events, c->spurious, c->tx_notifies, c->rx_notifies);
 	}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
-/* What ethtool shows (-i, -S, -l) and changes (-L). Called under the RTNL. */
+/* What ethtool shows (-i, -S, -l, -g) and changes (-L; -X is in rss.c). Called under the RTNL. */
 #include <linux/ethtool.h>
 
 #include "frontend/linux/net/xnet.h"
@@ -11,7 +11,8 @@ static const struct {
 #define C(field) { #field, offsetof(struct xnet_count, field) }
 	C(tx_packets), C(tx_bytes), C(tx_gso), C(tx_blank), C(tx_copied), C(tx_lent), C(tx_refused),
 	C(tx_dropped), C(tx_stops), C(rx_packets), C(rx_bytes), C(rx_gso), C(rx_blank), C(rx_copied),
-	C(rx_taken), C(rx_bad), C(rx_dropped), C(events), C(spurious), C(tx_notifies), C(rx_notifies),
+	C(rx_taken), C(rx_bad), C(rx_dropped),
+	C(xdp_passed), C(xdp_dropped), C(xdp_sent), C(xdp_redirected), C(events), C(spurious), C(tx_notifies), C(rx_notifies),
 #undef C
 };
 
@@ -74,6 +75,24 @@ static void get_ringparam(struct net_device *dev, struct ethtool_ringparam *r,
 	r->tx_max_pending = r->tx_pending = XSP_NET_TX_SLOTS;
 }
 
+static int get_rxnfc(struct net_device *dev, struct ethtool_rxnfc *c, u32 *locations)
+{
+	struct xnet *d = netdev_priv(dev);
+
+	switch (c->cmd) {
+	case ETHTOOL_GRXRINGS:
+		c->data = dev->real_num_rx_queues;
+		return 0;
+	case ETHTOOL_GRXFH:
+		c->data = !d->hashed ? 0 : RXH_IP_SRC | RXH_IP_DST;
+		if (d->hashed && (c->flow_type == TCP_V4_FLOW || c->flow_type == TCP_V6_FLOW))
+			c->data |= RXH_L4_B_0_1 | RXH_L4_B_2_3;
+		return 0;
+	default:
+		return -EOPNOTSUPP;
+	}
+}
+
 const struct ethtool_ops xnet_ethtool_ops = {
 	.get_drvinfo = get_drvinfo,
 	.get_link = ethtool_op_get_link,
@@ -84,4 +103,9 @@ const struct ethtool_ops xnet_ethtool_ops = {
 	.get_channels = get_channels,
 	.set_channels = set_channels,
 	.get_ringparam = get_ringparam,
+	.get_rxnfc = get_rxnfc,
+	.get_rxfh_key_size = xnet_rss_key_size,
+	.get_rxfh_indir_size = xnet_rss_map_size,
+	.get_rxfh = xnet_rss_get,
+	.set_rxfh = xnet_rss_set,
 };

@@ -68,7 +68,10 @@ static void link_changed(struct xenbus_watch *w, const char *path, const char *t
 	queue_work(xnet_wq, &container_of(w, struct xnet, link_watch)->advance);
 }
 
-/* A backend's directory may be another one after each connection. */
+/*
+ * Until the guest is saved or the device goes. Ending a watch waits for XenBus's thread, which may wait
+ * for xnet.lock: not to be done under that.
+ */
 void xnet_keys_watch_link(struct xnet *d)
 {
 	if (!d->link_watch.node)
@@ -91,6 +94,7 @@ static void remove_old(struct xnet *d, struct xenbus_transaction t)
 	static const char *const keys[] = {
 		"tx-ring-ref", "rx-ring-ref", "event-channel", "event-channel-tx",
 		"event-channel-rx", "ctrl-ring-ref", "event-channel-ctrl", "multi-queue-num-queues",
+		"xdp-headroom",
 	};
 	char key[24];
 
@@ -138,6 +142,9 @@ int xnet_keys_publish(struct xnet *d)
 	if (!keys)
 		goto out;
 	p->split = d->split;
+	p->ctrl = d->ctrl.irq;
+	p->ctrl_gref = d->ctrl.ring_ref;
+	p->ctrl_port = d->ctrl.port;
 	p->queues = d->n_queues;
 	for (unsigned int q = 0; q < d->n_queues; q++) {
 		p->queue[q].tx_gref = d->queue[q].tx_ring_ref;

@@ -23,6 +23,10 @@ static bool trusted = true;
 module_param(trusted, bool, 0444);
 MODULE_PARM_DESC(trusted, "N: treat every backend as the toolstack's trusted=0 says: it sees pages of this driver only (Y)");
 
+static bool static_grants = true;
+module_param(static_grants, bool, 0444);
+MODULE_PARM_DESC(static_grants, "Copy packets through pages that the backend keeps mapped, if it offers to (Y)");
+
 unsigned int xnet_want_queues(void)
 {
 	return clamp(max_queues ? max_queues : num_online_cpus(), 1u, XSP_NET_MAX_QUEUES);
@@ -31,6 +35,11 @@ unsigned int xnet_want_queues(void)
 bool xnet_trust(void)
 {
 	return trusted;
+}
+
+bool xnet_want_statics(void)
+{
+	return static_grants;
 }
 
 /* --- devices ------------------------------------------------------------------------------------- */
@@ -52,6 +61,9 @@ static struct xnet *new_device(struct xenbus_device *xb, u32 devid)
 	mutex_init(&d->lock);
 	INIT_WORK(&d->advance, xnet_advance_work);
 	INIT_DELAYED_WORK(&d->deadline, xnet_deadline_work);
+	INIT_DELAYED_WORK(&d->ctrl_again, xnet_ctrl_work);
+	init_waitqueue_head(&d->ctrl.answered);
+	xnet_rss_init(d);
 	d->dev = dev;
 	d->xb = xb;
 	d->devid = devid;
@@ -125,6 +137,8 @@ static void remove(struct xenbus_device *xb)
 	unregister_netdev(d->dev);
 	d->registered = false;
 	xnet_close(d);
+	xnet_keys_unwatch_link(d);
+	cancel_work_sync(&d->advance); /* that watch may have fired once more */
 	dev_set_drvdata(&xb->dev, NULL);
 	free_device(d);
 }
@@ -136,6 +150,7 @@ static int resume(struct xenbus_device *xb)
 
 	if (!d)
 		return 0;
+	xnet_keys_unwatch_link(d); /* the backend may be another one; the next connection watches it */
 	mutex_lock(&d->lock);
 	d->recover = false;
 	d->deadline_at = 0;

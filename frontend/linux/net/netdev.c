@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /* The network device: what it can, how large a packet may be, what was counted. */
-#include <linux/ethtool.h>
-#include <linux/if_vlan.h>
+#include <linux/rtnetlink.h>
 #include <net/tcp.h>
 
 #include "frontend/linux/net/xnet.h"
@@ -65,11 +64,24 @@ static netdev_features_t fix_features(struct net_device *dev, netdev_features_t 
 	return f;
 }
 
+static int change_mtu(struct net_device *dev, int mtu)
+{
+	struct xnet *d = netdev_priv(dev);
+
+	if (rtnl_dereference(d->prog) && mtu > XNET_XDP_MTU)
+		return -EINVAL; /* the XDP program wants packets of one page */
+	WRITE_ONCE(dev->mtu, mtu);
+	return 0;
+}
+
 static const struct net_device_ops ops = {
 	.ndo_open = open,
 	.ndo_stop = stop,
 	.ndo_start_xmit = xnet_xmit,
 	.ndo_get_stats64 = get_stats,
+	.ndo_change_mtu = change_mtu,
+	.ndo_bpf = xnet_xdp_set,
+	.ndo_xdp_xmit = xnet_xdp_xmit,
 	.ndo_fix_features = fix_features,
 	.ndo_set_mac_address = eth_mac_addr,
 	.ndo_validate_addr = eth_validate_addr,
@@ -83,11 +95,14 @@ struct net_device *xnet_netdev_new(void)
 		return NULL;
 	dev->netdev_ops = &ops;
 	dev->ethtool_ops = &xnet_ethtool_ops;
-	dev->hw_features = FEATURES;
-	dev->features = FEATURES | NETIF_F_RXCSUM;
+	dev->hw_features = FEATURES | NETIF_F_RXHASH;
+	dev->features = FEATURES | NETIF_F_RXHASH | NETIF_F_RXCSUM;
 	dev->vlan_features = FEATURES;
 	dev->min_mtu = ETH_MIN_MTU;
 	dev->max_mtu = MAX_MTU;
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0) /* kernels before don't ask */
+	dev->xdp_features = NETDEV_XDP_ACT_BASIC | NETDEV_XDP_ACT_REDIRECT | NETDEV_XDP_ACT_NDO_XMIT;
+#endif
 	netif_set_tso_max_size(dev, XSP_NET_MAX_BYTES - MAX_TCP_HEADER);
 	return dev;
 }

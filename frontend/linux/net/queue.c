@@ -140,9 +140,11 @@ int xnet_queue_make(struct xnet_queue *u)
 
 	u->resumes = atomic_read(&xnet_resumes);
 	u->keep = !d->trusted;
+	u->listed = false;
 	u->broken = NULL;
 	u->eoi = 0;
 	u->moved[TX] = u->moved[RX] = false;
+	u->xdp_sent = u->xdp_redirected = false;
 	error = xenbus_setup_ring(d->xb, GFP_KERNEL, &u->tx_ring, 1, &u->tx_ring_ref);
 	if (!error)
 		error = xenbus_setup_ring(d->xb, GFP_KERNEL, &u->rx_ring, 1, &u->rx_ring_ref);
@@ -162,6 +164,7 @@ int xnet_queue_make(struct xnet_queue *u)
 void xnet_queue_start(struct xnet_queue *u)
 {
 	napi_enable(&u->napi);
+	u->rx.xdp = u->d->params.xdp_headroom;
 	spin_lock_irq(&u->tx_lock);
 	u->live = true;
 	spin_unlock_irq(&u->tx_lock);

@@ -6,11 +6,6 @@
  * granted; so does everything when the backend isn't trusted.
  */
 #include <linux/slab.h>
-#if __has_include(<net/page_pool/helpers.h>)
-#include <net/page_pool/helpers.h>
-#else
-#include <net/page_pool.h>
-#endif
 #include <xen/events.h>
 #include <xen/page.h>
 
@@ -38,6 +33,9 @@ int xnet_rx_make(struct xnet_queue *u)
 		return -ENOMEM;
 	for (unsigned int i = 0; i < XSP_NET_RX_SLOTS; i++)
 		u->buf[i].ref = INVALID_GRANT_REF;
+	error = xnet_xdp_make(u);
+	if (error)
+		return error;
 	error = gnttab_alloc_grant_references(XSP_NET_RX_SLOTS, &head);
 	if (error)
 		return error;
@@ -79,6 +77,7 @@ void xnet_rx_drop(struct xnet_queue *u)
 	u->buf = NULL;
 	u->idle = NULL;
 	u->n_idle = 0;
+	xnet_xdp_drop(u);
 	if (u->pages)
 		page_pool_destroy(u->pages); /* goes when the last page of a packet has */
 	u->pages = NULL;
@@ -86,10 +85,10 @@ void xnet_rx_drop(struct xnet_queue *u)
 
 /* --- posting ----------------------------------------------------------------------------------- */
 
-static bool ready(struct xnet_queue *u, struct xnet_buf *b)
+static bool ready(struct xnet_queue *u, struct xnet_buf *b, gfp_t gfp)
 {
 	if (!b->page) {
-		b->page = page_pool_alloc_pages(u->pages, GFP_ATOMIC | __GFP_NOWARN | __GFP_ZERO);
+		b->page = page_pool_alloc_pages(u->pages, gfp | __GFP_NOWARN | __GFP_ZERO);
 		if (!b->page)
 			return false;
 	}
@@ -100,6 +99,15 @@ static bool ready(struct xnet_queue *u, struct xnet_buf *b)
 	return true;
 }
 
+/* All of them, for the backend to keep mapped. 0 or -ENOMEM. May sleep; NAPI is off. */
+int xnet_rx_own_all(struct xnet_queue *u)
+{
+	for (unsigned int i = 0; i < XSP_NET_RX_SLOTS; i++)
+		if (!ready(u, &u->buf[i], GFP_KERNEL))
+			return -ENOMEM;
+	return 0;
+}
+
 /* Posts all pages that there are. NAPI only. */
 void xnet_rx_fill(struct xnet_queue *u)
 {
@@ -107,7 +115,7 @@ void xnet_rx_fill(struct xnet_queue *u)
 		u16 i = u->idle[u->n_idle - 1];
 		struct xnet_buf *b = &u->buf[i];
 
-		if (b->ref == INVALID_GRANT_REF || !ready(u, b)) {
+		if (b->ref == INVALID_GRANT_REF || !ready(u, b, GFP_ATOMIC)) {
 			mod_timer(&u->refill, jiffies + AGAIN);
 			break;
 		}
@@ -122,7 +130,22 @@ void xnet_rx_fill(struct xnet_queue *u)
 
 /* --- packets ----------------------------------------------------------------------------------- */
 
-static void all_idle(struct xnet_queue *u, const struct xsp_netfront_packet *p)
+/* The page of a packet, out of the backend's hands; NULL: it has it still, and the queue is broken. */
+struct page *xnet_rx_take_page(struct xnet_queue *u, u32 index)
+{
+	struct xnet_buf *b = &u->buf[index];
+	struct page *page = b->page;
+
+	if (!take_back(u, b)) {
+		xnet_broken(u, "an answer for a page that it still has mapped");
+		return NULL;
+	}
+	b->page = NULL;
+	return page;
+}
+
+/* All the packet used up can be posted again. */
+void xnet_rx_idle(struct xnet_queue *u, const struct xsp_netfront_packet *p)
 {
 	for (unsigned int i = 0; i < p->bufs; i++)
 		u->idle[u->n_idle++] = p->buf[i].cookie;
@@ -148,7 +171,7 @@ static struct sk_buff *copied(struct xnet_queue *u, const struct xsp_netfront_pa
 			skb_store_bits(skb, at, page_address(u->buf[b->cookie].page) + b->offset, b->bytes);
 		at += b->bytes;
 	}
-	all_idle(u, p);
+	xnet_rx_idle(u, p);
 	u->count.rx_copied++;
 	return skb;
 }
@@ -156,20 +179,22 @@ static struct sk_buff *copied(struct xnet_queue *u, const struct xsp_netfront_pa
 /* A page of the packet becomes part of the skb. 0, -ENOMEM, or -EPROTO: the backend has it still. */
 static int take_page(struct xnet_queue *u, struct sk_buff *skb, const struct xsp_netfront_buf *from)
 {
-	struct xnet_buf *b = &u->buf[from->cookie];
+	struct page *page = xnet_rx_take_page(u, from->cookie);
 	int n = skb_shinfo(skb)->nr_frags;
 
-	if (!take_back(u, b))
+	if (!page)
 		return -EPROTO;
 	if (n == MAX_SKB_FRAGS) {
 		/* one piece more than an skb has places for: the first goes to the linear part */
 		if (!__pskb_pull_tail(skb, skb_frag_size(&skb_shinfo(skb)->frags[0])))
-			return -ENOMEM;
+			goto no_memory;
 		n = skb_shinfo(skb)->nr_frags;
 	}
-	skb_add_rx_frag(skb, n, b->page, from->offset, from->bytes, PAGE_SIZE);
-	b->page = NULL;
+	skb_add_rx_frag(skb, n, page, from->offset, from->bytes, PAGE_SIZE);
 	return 0;
+no_memory:
+	page_pool_put_full_page(u->pages, page, true);
+	return -ENOMEM;
 }
 
 /* The packet is made of its pages. NULL: the rest of them is idle. */
@@ -187,8 +212,6 @@ static struct sk_buff *taken(struct xnet_queue *u, const struct xsp_netfront_pac
 	}
 	if (!error && !__pskb_pull_tail(skb, min(p->bytes, XNET_COPY_BYTES) - skb_headlen(skb)))
 		error = -ENOMEM;
-	if (error == -EPROTO)
-		xnet_broken(u, "an answer for a page that it still has mapped");
 	if (!error) {
 		u->count.rx_taken++;
 		return skb;
@@ -213,7 +236,7 @@ static bool describe(struct sk_buff *skb, struct net_device *dev, const struct x
 			(m->gso_type == XSP_NET_GSO_TCPV4 ? SKB_GSO_TCPV4 : SKB_GSO_TCPV6);
 		recalculate = !m->csum_blank; /* the stack takes only blank ones apart */
 	}
-	if (m->have_hash)
+	if (m->have_hash && dev->features & NETIF_F_RXHASH)
 		skb_set_hash(skb, m->hash, m->hash_type & 1 ? PKT_HASH_TYPE_L4 : PKT_HASH_TYPE_L3);
 	if (m->csum_blank || recalculate) {
 		skb->ip_summed = CHECKSUM_PARTIAL;
@@ -226,18 +249,24 @@ static bool describe(struct sk_buff *skb, struct net_device *dev, const struct x
 static void deliver(struct xnet_queue *u, const struct xsp_netfront_packet *p)
 {
 	struct net_device *dev = u->d->dev;
+	struct bpf_prog *prog;
 	struct sk_buff *skb;
 
 	if (p->status || !netif_running(dev)) {
 		u->count.rx_bad += p->status != 0;
 		u->count.rx_dropped += p->status == 0;
-		all_idle(u, p);
+		xnet_rx_idle(u, p);
 		return;
 	}
-	if (u->keep || p->bytes <= XNET_COPY_BYTES) {
+	prog = rcu_dereference_bh(u->d->prog);
+	if (prog) {
+		skb = xnet_xdp_run(u, prog, p);
+		if (!skb)
+			return;
+	} else if (u->keep || p->bytes <= XNET_COPY_BYTES) {
 		skb = copied(u, p);
 		if (!skb)
-			all_idle(u, p);
+			xnet_rx_idle(u, p);
 	} else {
 		skb = taken(u, p);
 	}
@@ -272,6 +301,7 @@ int xnet_rx_take(struct xnet_queue *u, int budget)
 		deliver(u, &p);
 		n++;
 	}
+	xnet_xdp_flush(u);
 	if (n)
 		u->moved[1] = true;
 	if (r < 0)

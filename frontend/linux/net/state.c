@@ -34,6 +34,15 @@ void xnet_deadline_work(struct work_struct *w)
 	queue_work(xnet_wq, &container_of(to_delayed_work(w), struct xnet, deadline)->advance);
 }
 
+/* The backend may have forgotten what it was told over the control ring. */
+void xnet_ctrl_work(struct work_struct *w)
+{
+	struct xnet *d = container_of(to_delayed_work(w), struct xnet, ctrl_again);
+
+	WRITE_ONCE(d->tell, true);
+	queue_work(xnet_wq, &d->advance);
+}
+
 /* A ring can't be believed any more. Any context. */
 void xnet_broken(struct xnet_queue *u, const char *how)
 {
@@ -57,9 +66,9 @@ static void stop_queues(struct xnet *d)
 void xnet_forget_connection(struct xnet *d)
 {
 	stop_queues(d);
-	xnet_keys_unwatch_link(d);
 	for (unsigned int i = 0; i < d->n_queues; i++)
 		xnet_queue_drop(&d->queue[i]);
+	xnet_ctrl_drop(d);
 	d->connected = false;
 	d->linger = false;
 	clear_bit(0, &d->broken);
@@ -92,27 +101,34 @@ static int publish(struct xnet *d)
 {
 	int error = xnet_keys_offer(d);
 	unsigned int made = 0;
+	bool xdp;
 
 	if (error)
 		return error;
 	d->trusted = xnet_keys_trusted(d);
 	d->split = d->offer.split;
 	d->n_queues = min(READ_ONCE(d->want_queues), d->offer.max_queues);
+	xdp = rcu_access_pointer(d->prog);
 	d->params = (struct xsp_net_params){
 		.sg = true,
 		.csum4 = true,
 		.csum6 = true,
-		.gso4 = true,
-		.gso6 = true,
+		.gso4 = !xdp,
+		.gso6 = !xdp,
+		.xdp_headroom = xdp && d->offer.xdp_headroom ? XDP_PACKET_HEADROOM : 0,
 	};
 	d->life++;
+	if (d->offer.ctrl && (xnet_want_statics() || d->n_queues > 1))
+		error = xnet_ctrl_make(d);
 	for (; made < d->n_queues && !error; made += !error)
 		error = xnet_queue_make(&d->queue[made]);
 	if (!error)
 		error = xnet_keys_publish(d);
-	if (error)
-		while (made)
-			xnet_queue_drop(&d->queue[--made]);
+	if (!error)
+		return 0;
+	while (made)
+		xnet_queue_drop(&d->queue[--made]);
+	xnet_ctrl_drop(d);
 	return error;
 }
 
@@ -136,9 +152,9 @@ static void connected(struct xnet *d)
 	netif_set_real_num_rx_queues(d->dev, d->n_queues);
 	xnet_netdev_agreed(d);
 	rtnl_unlock();
+	xnet_ctrl_setup(d); /* before a page is posted: static grants change how */
 	d->up = true;
 	d->recover = d->reshape = false;
-	d->why = NULL;
 	d->ready = true;
 	set_deadline(d, 0);
 	for (unsigned int i = 0; i < d->n_queues; i++)
@@ -152,6 +168,7 @@ static void connected(struct xnet *d)
 		netdev_notify_peers(d->dev);
 	dev_info(&d->xb->dev, "%s: %u queues, %s event channels, %s%s%s%s\n", netdev_name(d->dev),
 		 d->n_queues, d->split ? "split" : "shared",
+		 d->statics ? "static grants" :
 		 d->trusted ? "grants for each packet" : "bounced (not trusted)",
 		 d->offer.sg ? ", sg" : "", d->offer.csum4 ? ", checksums" : "",
 		 d->offer.gso4 ? ", tso" : "");
@@ -199,10 +216,17 @@ void xnet_reshape(struct xnet *d)
 static bool disconnect(struct xnet *d, const struct xsp_xenbus_front_in *in,
 		       const struct xsp_xenbus_verdict *v)
 {
+	if (d->recover) { /* from here on it is as at the beginning, however long that takes */
+		d->recover = false;
+		set_deadline(d, 0);
+		xnet_forget_connection(d);
+		set_state(d, v->next);
+		return true;
+	}
 	d->why = v->why;
-	if (!d->recover && in->me == XSP_XB_CLOSING)
+	if (in->me == XSP_XB_CLOSING)
 		d->want = false; /* the bus closes us: the machine goes down */
-	if (!d->recover && in->peer == XSP_XB_CLOSING && in->me != XSP_XB_CLOSING) {
+	if (in->peer == XSP_XB_CLOSING && in->me != XSP_XB_CLOSING) {
 		stop_queues(d);
 		d->linger = true;
 		set_deadline(d, XNET_PATIENCE);
@@ -267,7 +291,7 @@ static void look(struct xnet *d, struct xsp_xenbus_front_in *in)
 	enum xenbus_state peer = xenbus_read_driver_state(d->xb->otherend);
 
 	in->me = (enum xsp_xenbus_state)d->xb->state;
-	if (in->me == XSP_XB_CONNECTED && d->connected && !d->up && !d->recover)
+	if (in->me == XSP_XB_CONNECTED && d->connected && !d->up)
 		in->me = XSP_XB_INITIALISED; /* 4 is written early */
 	in->peer = peer <= XenbusStateReconfigured ? (enum xsp_xenbus_state)peer : XSP_XB_UNKNOWN;
 	in->want = d->want;
@@ -284,6 +308,8 @@ static void advance(struct xnet *d)
 			recover(d);
 		else if (READ_ONCE(d->reshape))
 			leave(d);
+		else if (READ_ONCE(d->tell))
+			xnet_ctrl_setup(d);
 	}
 	if (d->recover && too_late(d))
 		give_up(d, "the backend does not let go");
@@ -341,6 +367,7 @@ void xnet_close(struct xnet *d)
 		msleep(10);
 	}
 	cancel_delayed_work_sync(&d->deadline);
+	cancel_delayed_work_sync(&d->ctrl_again);
 	cancel_work_sync(&d->advance);
 	mutex_lock(&d->lock);
 	if (d->connected)

@@ -80,14 +80,14 @@ void xnet_tx_drop(struct xnet_queue *u)
 }
 
 /* Its own page, made when it is needed first. Zeroed: the backend sees what it is sent. */
-static void *own_page(struct xnet_queue *u, struct xnet_piece *p)
+static void *own_page(struct xnet_queue *u, struct xnet_piece *p, gfp_t gfp)
 {
 	struct page *page;
 	int ref;
 
 	if (p->own)
 		return page_address(p->own);
-	page = alloc_page(GFP_ATOMIC | __GFP_ZERO | __GFP_NOWARN);
+	page = alloc_page(gfp | __GFP_ZERO | __GFP_NOWARN);
 	if (!page)
 		return NULL;
 	ref = gnttab_grant_foreign_access(u->d->xb->otherend_id, xen_page_to_gfn(page), 1);
@@ -98,6 +98,15 @@ static void *own_page(struct xnet_queue *u, struct xnet_piece *p)
 	p->own = page;
 	p->own_ref = ref;
 	return page_address(page);
+}
+
+/* All of them, for the backend to keep mapped. 0 or -ENOMEM. May sleep. */
+int xnet_tx_own_all(struct xnet_queue *u)
+{
+	for (unsigned int i = 0; i < XSP_NET_TX_SLOTS; i++)
+		if (!own_page(u, &u->piece[i], GFP_KERNEL))
+			return -ENOMEM;
+	return 0;
 }
 
 /* The packet's pieces as they are gathered: taken from the free list, linked. */
@@ -148,7 +157,7 @@ static bool copy_piece(struct gather *g, struct sk_buff *skb, unsigned int at, u
 {
 	struct xsp_netfront_frag *f = &g->frag[g->n];
 	struct xnet_piece *p = next_piece(g);
-	void *to = own_page(g->u, p);
+	void *to = own_page(g->u, p, GFP_ATOMIC);
 
 	if (!to || skb_copy_bits(skb, at, to, bytes))
 		return false;
@@ -273,7 +282,12 @@ netdev_tx_t xnet_xmit(struct sk_buff *skb, struct net_device *dev)
 	int error = -ENODEV;
 
 	spin_lock_irqsave(&u->tx_lock, flags);
-	if (u->live && have_room(u)) {
+	if (u->live && !have_room(u)) { /* somebody sends past us: XDP */
+		netif_tx_stop_queue(txq);
+		spin_unlock_irqrestore(&u->tx_lock, flags);
+		return NETDEV_TX_BUSY;
+	}
+	if (u->live) {
 		skb_tx_timestamp(skb);
 		error = add(u, skb);
 	}
@@ -293,6 +307,56 @@ netdev_tx_t xnet_xmit(struct sk_buff *skb, struct net_device *dev)
 		notify_remote_via_irq(u->irq[0]);
 	}
 	return NETDEV_TX_OK;
+}
+
+/* One packet of bytes, copied; xnet_tx_publish sends it. NAPI or BH off. 0 or -errno. */
+int xnet_tx_raw(struct xnet_queue *u, const void *data, unsigned int bytes, bool blank)
+{
+	struct xsp_net_meta m = { .csum_blank = blank };
+	struct gather g = { .u = u, .first = XNET_NO_PIECE };
+	struct xnet_piece *p;
+	unsigned long flags;
+	int error = -EBUSY;
+	void *to;
+
+	if (!bytes || bytes > XSP_PAGE_SIZE)
+		return -EMSGSIZE;
+	spin_lock_irqsave(&u->tx_lock, flags);
+	if (!u->live || !have_room(u))
+		goto out;
+	p = next_piece(&g);
+	to = own_page(u, p, GFP_ATOMIC);
+	error = -ENOMEM;
+	if (to) {
+		memcpy(to, data, bytes);
+		g.frag[0] = (struct xsp_netfront_frag){ .gref = p->own_ref, .bytes = bytes };
+		error = xsp_netfront_tx_add(&u->tx, &m, g.frag, 1, g.first);
+	}
+	if (error) {
+		give_back(u, g.first);
+	} else {
+		u->count.tx_packets++;
+		u->count.tx_bytes += bytes;
+		u->count.tx_blank += blank;
+		u->count.tx_copied++;
+	}
+out:
+	spin_unlock_irqrestore(&u->tx_lock, flags);
+	return error;
+}
+
+void xnet_tx_publish(struct xnet_queue *u)
+{
+	unsigned long flags;
+	bool notify;
+
+	spin_lock_irqsave(&u->tx_lock, flags);
+	notify = u->live && xsp_netfront_tx_push(&u->tx);
+	spin_unlock_irqrestore(&u->tx_lock, flags);
+	if (!notify)
+		return;
+	u->count.tx_notifies++;
+	notify_remote_via_irq(u->irq[0]);
 }
 
 /* --- answers ----------------------------------------------------------------------------------- */
@@ -331,19 +395,17 @@ void xnet_tx_clean(struct xnet_queue *u, int budget)
 	struct sk_buff *skb[BATCH];
 	unsigned int n_skbs;
 	unsigned long flags;
-	bool room;
 	int n;
 
 	do {
 		spin_lock_irqsave(&u->tx_lock, flags);
 		n = reap(u, skb, &n_skbs);
-		room = u->live && have_room(u);
+		if (u->live && !u->broken && netif_tx_queue_stopped(txq) && have_room(u))
+			netif_tx_wake_queue(txq);
 		spin_unlock_irqrestore(&u->tx_lock, flags);
 		for (unsigned int i = 0; i < n_skbs; i++)
 			napi_consume_skb(skb[i], budget);
 	} while (n == BATCH);
-	if (room && netif_tx_queue_stopped(txq) && !u->broken)
-		netif_tx_wake_queue(txq);
 }
 
 /* Asks for an event when some of what is under way was sent. True: some was already. */

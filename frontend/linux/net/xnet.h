@@ -10,6 +10,9 @@
  *   queue.c    rings, event channels, NAPI
  *   tx.c       packets out of the guest: pages, grants, ring entries
  *   rx.c       pages into the ring, packets out of it
+ *   ctrl.c     the control ring: static grants, hashing
+ *   rss.c      the hash as ethtool sees it
+ *   xdp.c      programs on received packets
  *   netdev.c   the net_device: features, sizes, statistics
  *   ethtool.c  what ethtool shows and changes
  *   debugfs.c  rings and counters to look at
@@ -17,7 +20,7 @@
  *
  * Who waits for what. XenBus calls the driver from one thread for all devices, so nothing there waits
  * for the backend: it queues `advance`, which does one device's state machine and stops while the
- * guest is being saved.
+ * guest is being saved. It waits for answers on the control ring, a second at most.
  *
  * Locks: xnet.lock (a mutex) covers the state machine, the RTNL is taken inside it, so what the kernel
  * calls under the RTNL never takes xnet.lock. xnet_queue.tx_lock covers the transmit half of a queue;
@@ -26,17 +29,29 @@
 #ifndef XSP_LINUX_XNET_H
 #define XSP_LINUX_XNET_H
 
+#include <linux/bpf.h>
 #include <linux/etherdevice.h>
+#include <linux/ethtool.h>
+#include <linux/if_vlan.h>
 #include <linux/mutex.h>
 #include <linux/netdevice.h>
 #include <linux/skbuff.h>
 #include <linux/spinlock.h>
 #include <linux/timer.h>
+#include <linux/version.h>
+#include <linux/wait.h>
 #include <linux/workqueue.h>
+#include <net/xdp.h>
+#if __has_include(<net/page_pool/helpers.h>)
+#include <net/page_pool/helpers.h>
+#else
+#include <net/page_pool.h>
+#endif
 #include <xen/grant_table.h>
 #include <xen/xenbus.h>
 
 #include "common/xenbus/fsm.h"
+#include "frontend/core/netfront_ctrl.h"
 #include "frontend/core/netfront_rx.h"
 #include "frontend/core/netfront_tx.h"
 #include "frontend/core/netkeys.h"
@@ -47,6 +62,11 @@
 #define XNET_BREAKS_IN  (60 * HZ)      /* ... within this time, before the NIC is given up */
 #define XNET_COPY_BYTES 256u           /* packets up to this size are copied, headers, too */
 #define XNET_NO_PIECE   0xffffu
+/* with an XDP program a packet and what an skb needs behind it are in one page */
+#define XNET_XDP_END    ((unsigned int)SKB_WITH_OVERHEAD(PAGE_SIZE))
+#define XNET_XDP_MTU    (XNET_XDP_END - XDP_PACKET_HEADROOM - VLAN_ETH_HLEN)
+#define XNET_HASH_KEY   40u
+#define XNET_HASH_MAP   128u
 #define XNET_TX_ROOM    (XSP_NET_MIN_SLOTS + 2) /* slots of the largest packet with its extras */
 
 /*
@@ -77,6 +97,7 @@ struct xnet_count {
 	u64 rx_packets, rx_bytes, rx_gso, rx_blank;
 	u64 rx_copied, rx_taken;       /* packets that were copied; whose pages were used */
 	u64 rx_bad, rx_dropped;        /* made no sense; no memory, or the interface was down */
+	u64 xdp_passed, xdp_dropped, xdp_sent, xdp_redirected; /* by a program */
 	u64 events, spurious;          /* received; of these, brought nothing */
 	u64 tx_notifies, rx_notifies;  /* sent */
 };
@@ -88,6 +109,7 @@ struct xnet_queue {
 	bool live;   /* its rings may be used; under tx_lock, and with NAPI off */
 	int resumes; /* xnet_resumes when the rings were made */
 	bool keep;   /* all data is copied, pages stay granted */
+	bool listed; /* they are all made and can be static grants */
 	evtchn_port_t port[2]; /* tx, rx; with one for both the first */
 	int irq[2];
 	unsigned long eoi;     /* bits: this event is not acknowledged yet */
@@ -107,6 +129,8 @@ struct xnet_queue {
 	u16 *idle;            /* numbers of bufs that are not posted */
 	unsigned int n_idle;
 	struct page_pool *pages;
+	struct xdp_rxq_info xdp_rxq;
+	bool xdp_sent, xdp_redirected; /* since the last flush */
 	struct timer_list refill; /* there was no memory for pages */
 
 	const char *broken; /* what the core doesn't know of */
@@ -114,12 +138,25 @@ struct xnet_queue {
 	char irq_name[2][28];
 };
 
+struct xnet_ctrl {
+	struct xnet *d;
+	struct xsp_netfront_ctrl q;
+	void *ring, *data; /* data: a page that requests point to */
+	grant_ref_t ring_ref, data_ref;
+	evtchn_port_t port;
+	int irq; /* 0: there is none */
+	bool asking; /* somebody waits */
+	bool event;  /* not acknowledged yet */
+	wait_queue_head_t answered;
+	char irq_name[20];
+};
+
 struct xnet {
 	struct net_device *dev;
 	struct xenbus_device *xb;
 	struct mutex lock;
 	struct work_struct advance;
-	struct delayed_work deadline;
+	struct delayed_work deadline, ctrl_again;
 	u32 devid;
 	/* state machine */
 	bool want;       /* false: to be closed */
@@ -144,8 +181,18 @@ struct xnet {
 	bool split;
 	unsigned int n_queues;
 	unsigned int want_queues; /* changed by ethtool -L */
+	struct bpf_prog __rcu *prog; /* XDP */
 	struct xnet_queue *queue; /* XSP_NET_MAX_QUEUES of them */
 	struct xenbus_watch link_watch;
+	struct xnet_ctrl ctrl;
+	u32 statics;  /* pages that the backend keeps mapped */
+	bool hashed;  /* it spreads packets as rss says */
+	bool tell;    /* it is to be told all that again */
+	struct {
+		u8 key[XNET_HASH_KEY];
+		u32 map[XNET_HASH_MAP];
+		bool mapped; /* somebody has set it */
+	} rss; /* changed under the RTNL, which then says `tell` */
 	struct dentry *debug;
 };
 
@@ -154,10 +201,12 @@ extern struct workqueue_struct *xnet_wq;
 extern atomic_t xnet_resumes; /* times this guest came back from a save */
 unsigned int xnet_want_queues(void);
 bool xnet_trust(void);
+bool xnet_want_statics(void);
 
 /* state.c */
 void xnet_advance_work(struct work_struct *w);
 void xnet_deadline_work(struct work_struct *w);
+void xnet_ctrl_work(struct work_struct *w);
 void xnet_forget_connection(struct xnet *d);
 void xnet_broken(struct xnet_queue *u, const char *how);
 void xnet_reshape(struct xnet *d);
@@ -184,15 +233,48 @@ bool xnet_queue_usable(const struct xnet_queue *u);
 /* tx.c */
 int xnet_tx_make(struct xnet_queue *u);
 void xnet_tx_drop(struct xnet_queue *u);
+int xnet_tx_own_all(struct xnet_queue *u);
 netdev_tx_t xnet_xmit(struct sk_buff *skb, struct net_device *dev);
 void xnet_tx_clean(struct xnet_queue *u, int budget);
 bool xnet_tx_sleep(struct xnet_queue *u);
+int xnet_tx_raw(struct xnet_queue *u, const void *data, unsigned int bytes, bool blank);
+void xnet_tx_publish(struct xnet_queue *u);
 
 /* rx.c */
 int xnet_rx_make(struct xnet_queue *u);
 void xnet_rx_drop(struct xnet_queue *u);
+int xnet_rx_own_all(struct xnet_queue *u);
 void xnet_rx_fill(struct xnet_queue *u);
 int xnet_rx_take(struct xnet_queue *u, int budget);
+struct page *xnet_rx_take_page(struct xnet_queue *u, u32 index);
+void xnet_rx_idle(struct xnet_queue *u, const struct xsp_netfront_packet *p);
+
+/* xdp.c */
+int xnet_xdp_make(struct xnet_queue *u);
+void xnet_xdp_drop(struct xnet_queue *u);
+struct sk_buff *xnet_xdp_run(struct xnet_queue *u, struct bpf_prog *prog,
+			     const struct xsp_netfront_packet *p);
+void xnet_xdp_flush(struct xnet_queue *u);
+int xnet_xdp_xmit(struct net_device *dev, int n, struct xdp_frame **frames, u32 flags);
+int xnet_xdp_set(struct net_device *dev, struct netdev_bpf *bpf);
+
+/* ctrl.c */
+int xnet_ctrl_make(struct xnet *d);
+void xnet_ctrl_drop(struct xnet *d);
+void xnet_ctrl_setup(struct xnet *d);
+
+/* rss.c */
+void xnet_rss_init(struct xnet *d);
+u32 xnet_rss_queue(const struct xnet *d, unsigned int i);
+u32 xnet_rss_key_size(struct net_device *dev);
+u32 xnet_rss_map_size(struct net_device *dev);
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 8, 0)
+int xnet_rss_get(struct net_device *dev, struct ethtool_rxfh_param *p);
+int xnet_rss_set(struct net_device *dev, struct ethtool_rxfh_param *p, struct netlink_ext_ack *ack);
+#else
+int xnet_rss_get(struct net_device *dev, u32 *map, u8 *key, u8 *func);
+int xnet_rss_set(struct net_device *dev, const u32 *map, const u8 *key, const u8 func);
+#endif
 
 /* netdev.c */
 struct net_device *xnet_netdev_new(void);
