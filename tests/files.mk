@@ -52,6 +52,10 @@ test_target.src := tests/unit/test_target.c $(filter backend/target/%,$(xensplit
 test_target.deps := common
 test_target.pkgs := liburing cmocka
 
+# XDP programs for tests/xen/test-netmodule.sh
+programs += test-xdp
+test-xdp.src := tests/xen/xdp.c
+
 # A block backend that lies on demand; tests/lab/test-hostile-backend.sh runs it.
 programs += test-backend
 test-backend.src := tests/lab/backend.c
