@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #define WINDOW_NS 10000000ull /* idle time is measured over at least this long */
+#define WAKE_NS   25000ull    /* what a sleep and a wake take, with the guest's part; in a virtual machine */
 
 static const char *const names[XSP_POLL_MODES] = { "auto", "event", "adaptive", "always" };
 
@@ -51,6 +52,17 @@ struct xsp_polling xsp_poller_get(const struct xsp_poller *p)
 	};
 }
 
+/*
+ * Looking pays when enough of the time is work; and when the gaps between are shorter than what a sleep
+ * and a wake cost, however little the work is.
+ */
+static bool pays(const struct xsp_poller *p, uint64_t length)
+{
+	uint64_t idle = length - (p->busy_ns < length ? p->busy_ns : length);
+
+	return idle * 100 <= length * p->set.idle_percent || idle <= p->works * WAKE_NS;
+}
+
 static void measure(struct xsp_poller *p, uint64_t now)
 {
 	uint64_t length = now - p->window_ns;
@@ -58,12 +70,13 @@ static void measure(struct xsp_poller *p, uint64_t now)
 	if (p->worked) {
 		p->busy_ns += now - p->turn_ns;
 		p->worked_ns = now;
+		p->works++;
 	}
 	if (length < WINDOW_NS)
 		return;
-	p->pays = (length - (p->busy_ns < length ? p->busy_ns : length)) * 100 <=
-		  length * p->set.idle_percent;
+	p->pays = pays(p, length);
 	p->window_ns = now;
+	p->works = 0;
 	p->busy_ns = 0;
 }
 

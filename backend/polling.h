@@ -3,7 +3,8 @@
  * How a worker waits for requests. `event`: it asks its guests for events and sleeps. `always`: it
  * asks for none and looks at its rings for ever: ports stay masked, req_event stays behind, so a good
  * frontend sends no event at all. `adaptive`: it looks on for a while after the last work, then asks
- * and sleeps; when looking has not been worth it, it sleeps at once.
+ * and sleeps; when looking has not been worth it, it sleeps at once. It is worth it while enough of the
+ * time is work, or while requests come sooner than a sleep and a wake would take.
  *
  * This file decides; the loop (worker.c) does.
  */
@@ -27,7 +28,7 @@ enum xsp_poll_mode {
 struct xsp_polling {
 	uint32_t mode;         /* enum xsp_poll_mode; AUTO only in a wish */
 	uint32_t duration_us;  /* adaptive: look on for so long after the last work; 1..XSP_POLL_MAX_US */
-	uint32_t idle_percent; /* adaptive: sleep at once when more of the time was idle; 0..100 */
+	uint32_t idle_percent; /* adaptive: sleep at once when more of the time was idle, in gaps of 25 us and more; 0..100 */
 };
 
 /* A worker's own: its settings, and whether looking is worth it. */
@@ -36,8 +37,9 @@ struct xsp_poller {
 	uint64_t turn_ns;       /* this turn began, or its wait ended */
 	uint64_t worked_ns;     /* the last work ended */
 	uint64_t window_ns;     /* start of the present window ... */
-	uint64_t busy_ns;       /* ... and how much of it was work */
-	bool pays;              /* enough of the last window was work */
+	uint64_t busy_ns;       /* ... how much of it was work */
+	uint64_t works;         /* ... in how many turns */
+	bool pays;              /* enough of the last window was work, or the gaps were short */
 	bool worked;            /* in this turn */
 };
 

@@ -85,6 +85,22 @@ static void test_idle_percent(void **state)
 	assert_false(turn(&p, t + 1000 * MS, t + 1000 * MS + 5 * US, true));
 }
 
+static void test_short_gaps(void **state)
+{
+	struct xsp_poller p = poller(XSP_POLL_ADAPTIVE, 50, 90);
+	uint64_t t = 1000 * MS;
+
+	(void)state;
+	p.window_ns = t;
+	/* 1 us of work in each 20 us: 95 % idle, but asleep it would be no better */
+	for (unsigned int i = 0; i < 1500; i++, t += 20 * US)
+		assert_true(turn(&p, t, t + 1 * US, true));
+	/* ... in each 40 us: it would */
+	for (unsigned int i = 0; i < 1000; i++, t += 40 * US)
+		turn(&p, t, t + 1 * US, true);
+	assert_false(turn(&p, t, t + 1 * US, true));
+}
+
 static void test_changed_while_it_runs(void **state)
 {
 	struct xsp_poller p = poller(XSP_POLL_ALWAYS, 50, 0);
@@ -105,6 +121,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names),	     cmocka_unit_test(test_plain_modes),
 		cmocka_unit_test(test_duration),     cmocka_unit_test(test_idle_percent),
+		cmocka_unit_test(test_short_gaps),
 		cmocka_unit_test(test_changed_while_it_runs),
 	};
 
