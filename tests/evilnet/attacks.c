@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -231,6 +232,70 @@ void rx_starve(struct nic *g)
 	}
 	nic_post(g, PAGES);
 	expect(g, nic_works(g), "with pages again it works");
+}
+
+#define STALE_MS 12500u /* the daemon's ten seconds, its look each second, a busy machine */
+#define FRESH_MS 5000u
+
+/* The age, when we posted, of the oldest pong that comes now; -1: none does. */
+static int oldest_pong(struct nic *g, const uint64_t *sent, uint64_t posted)
+{
+	int age, oldest = -1;
+	union xsp_net_rx_slot slot;
+	bool more = false;
+
+	for (uint64_t until = now_ms() + 1000; now_ms() < until; sleep_ms(1)) {
+		for (int n = xsp_ring_front_pending(&g->rx); n > 0; n--) {
+			const uint8_t *p;
+
+			xsp_net_front_take_rx(&g->rx, &slot);
+			p = g->data + (PAGES + slot.rsp.id % PAGES) * XSP_PAGE_SIZE;
+			if (!more && slot.rsp.status >= (int)FRAME_HEAD && p[12] == 8 && !p[13] && p[23] == 1 &&
+			    !p[34]) {
+				age = (int)(posted - sent[(p[40] << 8 | p[41]) % 1024]);
+				oldest = age > oldest ? age : oldest;
+			}
+			more = slot.rsp.flags & XSP_NET_RX_MORE_DATA;
+		}
+	}
+	return oldest;
+}
+
+/* No room for what comes for longer than the daemon keeps packets (XSA-392): only fresh ones are left. */
+static void stale(struct nic *g, unsigned int posted_pages, uint32_t len)
+{
+	uint64_t sent[1024] = { 0 }, end, posted;
+	int oldest;
+
+	if (!expect(g, nic_connect(g), "the device connects"))
+		return;
+	nic_post(g, posted_pages);
+	for (end = now_ms() + STALE_MS; now_ms() < end; sleep_ms(50)) {
+		nic_make_ping(g, len);
+		sent[g->sequence % 1024] = now_ms();
+		nic_put(g, nic_piece(g, 0, len, len > XSP_PAGE_SIZE ? XSP_NET_TX_MORE_DATA : 0));
+		if (len > XSP_PAGE_SIZE)
+			nic_put(g, nic_piece(g, XSP_PAGE_SIZE, len - XSP_PAGE_SIZE, 0));
+		nic_push(g, true);
+		if (!expect(g, nic_answers(g, len > XSP_PAGE_SIZE ? 2 : 1) != INT16_MIN, "it may send all the time"))
+			return;
+	}
+	posted = now_ms();
+	nic_post(g, PAGES - posted_pages);
+	oldest = oldest_pong(g, sent, posted);
+	printf("      the oldest packet that came was %d ms old\n", oldest);
+	expect(g, oldest >= 0, "fresh packets come");
+	expect(g, oldest < (int)FRESH_MS, "none of those that waited for more than ten seconds comes");
+}
+
+void rx_stale(struct nic *g)
+{
+	stale(g, 0, 98);
+}
+
+void rx_stale_one(struct nic *g)
+{
+	stale(g, 1, 5000);
 }
 
 /* Offloads of what isn't so: random bytes, sizes, types. */

@@ -25,6 +25,8 @@ static const struct {
 	{ "grants", bad_grants, "a bad grant in each place" },
 	{ "rx-grants", rx_bad_grants, "bad pages to receive into" },
 	{ "rx-starve", rx_starve, "no pages to receive into, 30 ms a percent" },
+	{ "rx-stale", rx_stale, "the same for 13 s: what comes then is fresh" },
+	{ "rx-stale-one", rx_stale_one, "... with one page, for packets that need two" },
 	{ "offloads", offloads, "20 packets a percent with offloads that lie" },
 	{ "double-fetch", double_fetch, "requests rewritten while they are taken" },
 	{ "storm", storm, "events for nothing, 30 ms a percent" },

@@ -89,6 +89,8 @@ void splits(struct nic *g);
 void bad_grants(struct nic *g);
 void rx_bad_grants(struct nic *g);
 void rx_starve(struct nic *g);
+void rx_stale(struct nic *g);
+void rx_stale_one(struct nic *g);
 void offloads(struct nic *g);
 void double_fetch(struct nic *g);
 void storm(struct nic *g);

@@ -130,6 +130,12 @@ stats 2
 [ "$(field "$T/stats2" 'd["queues"][0]["rx_gso"]')" = 0 ] || fail "uncut packets for a guest that takes none"
 both_down
 vif_up 1 10.0.0.1/24 && vif_up 2 10.0.0.2/24 --no-gso --no-split || fail "up, mixed"
+split() { # DOMID: as the daemon sees it, and how many ports the guest has published
+	dom 0 xensplit --socket "$lab/xensplitd.sock" show "vif/$1/0" --json >"$T/show" || fail "show"
+	echo "$(field "$T/show" 'd["features"]["split_event_channels"]') $(dom $1 sh -c 'for k in event-channel-tx event-channel-rx event-channel; do
+		xenstore-read device/vif/0/$k 2>/dev/null; done' | sort -u | wc -l)"
+}
+[ "$(split 1)" = "True 2" ] && [ "$(split 2)" = "False 1" ] || fail "split event channels: $(split 1), $(split 2)"
 bulk 1
 bulk 1 -R
 [ "$(bad_sums)" = 0 ] || fail "$(bad_sums) wrong checksums"
