@@ -113,7 +113,6 @@ static int probe(struct xenbus_device *xb, const struct xenbus_device_id *id)
 		free_device(d);
 		return error;
 	}
-	d->registered = true;
 	xnet_debugfs_add(d);
 	queue_work(xnet_wq, &d->advance);
 	return 0;
@@ -135,7 +134,6 @@ static void remove(struct xenbus_device *xb)
 		return;
 	xnet_debugfs_remove(d);
 	unregister_netdev(d->dev);
-	d->registered = false;
 	xnet_close(d);
 	xnet_keys_unwatch_link(d);
 	cancel_work_sync(&d->advance); /* that watch may have fired once more */

@@ -148,6 +148,10 @@ static void connected(struct xnet *d)
 	bool again = d->life > 1;
 
 	rtnl_lock();
+	if (d->dev->reg_state != NETREG_REGISTERED) { /* it is being removed */
+		rtnl_unlock();
+		return;
+	}
 	netif_set_real_num_tx_queues(d->dev, d->n_queues);
 	netif_set_real_num_rx_queues(d->dev, d->n_queues);
 	xnet_netdev_agreed(d);

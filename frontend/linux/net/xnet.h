@@ -165,7 +165,6 @@ struct xnet {
 	bool recover;    /* closing in order to connect again */
 	bool reshape;    /* ... because we want other rings: ethtool */
 	bool linger;     /* closed; the rings go when the backend has let go of them */
-	bool registered;
 	bool ready;      /* connected, or never will be (for waiting at boot) */
 	unsigned long broken; /* bit 0: a ring of this connection is broken */
 	const char *why; /* it is closed */
