@@ -30,6 +30,8 @@ gone = {s["name"] for s in o["skipped"]}
 assert "two cores" in gone or all((n in ran) != (n in gone) for n in ("rte_ring", "rte_ring-32")), gone
 PY
 grep -q 'no hypervisor' "$T/ring.txt" && grep -q 'ratio' "$T/ring.txt" || fail "no table"
+xensplit-bench ring --queues=3 --batch=8 --order=1 --rounds=1 --seconds=0.02 --cores=one,two --sleep=none,both --json >"$T/queues.json" || fail "ring --queues"
+sound "$T/queues.json" xsp xen-notify
 xensplit-bench ring --batch=8 --order=4 --rounds=1 --seconds=0.02 --json >"$T/one.json" || fail "ring --json"
 sound "$T/one.json" xsp
 

@@ -98,7 +98,9 @@ static void join(const pthread_t *thread, bool fifo)
 
 static void reset(struct pair *p, const struct contestant *c)
 {
-	memset(p->pages, 0, ((size_t)4096 << p->order) * (c->pages ? c->pages : 1));
+	uint32_t times = c->pages > p->queues ? c->pages : p->queues;
+
+	memset(p->pages, 0, ((size_t)4096 << p->order) * (times ? times : 1));
 	if (c->prepare)
 		c->prepare(p);
 	p->ops = p->ns = p->wrong = 0;

@@ -7,6 +7,7 @@
 #define XSP_BENCH_PAIR_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define PAIR_FRONT 0
@@ -21,6 +22,7 @@ struct pair {
 	unsigned int order;
 	uint32_t batch;    /* requests between two pushes; responses likewise */
 	uint32_t depth;    /* requests under way at most */
+	uint32_t queues;   /* rings, one behind the other in pages; 0: one */
 	bool event;        /* sleep when there is nothing to do; else spin */
 	int cpu[2];        /* where each half runs */
 	bool fifo;         /* SCHED_FIFO, so that the rest of a busy machine stays away */
@@ -41,6 +43,7 @@ struct contestant {
 	void (*prepare)(struct pair *p); /* NULL: zeroed pages will do */
 	void (*front)(struct pair *p);
 	void (*back)(struct pair *p);
+	bool many;      /* drives several queues, too */
 	bool poll_only; /* has no way to sleep */
 	uint32_t pages; /* it needs that many times the ring's; 0: as many */
 	bool limit;     /* not a ring: what the machine can do at best */
@@ -71,6 +74,14 @@ void pair_notify(struct pair *p, int me);
 
 /** pair_wait - sleep until the other half sends an event */
 void pair_wait(struct pair *p, int me);
+
+#define PAIR_MAX_QUEUES 8u
+
+/** pair_ring - where queue number @i lies */
+static inline void *pair_ring(const struct pair *p, uint32_t i)
+{
+	return (char *)p->pages + ((size_t)4096 << p->order) * i;
+}
 
 /* A private copy that is used as a whole: the compiler must make it. */
 #define PAIR_USE(copy) __asm__ __volatile__("" ::"m"(copy) : "memory")

@@ -19,8 +19,8 @@ static const struct contestant *const rings[] = { &ring_xsp, &ring_xen_check, &r
 #define RING_BYTES (8u * 4096u << XSP_RING_MAX_ORDER) /* the largest that a contestant needs */
 
 struct axes {
-	uint64_t batch[MAX_VALUES], order[MAX_VALUES], depth[MAX_VALUES];
-	int n_batch, n_order, n_depth;
+	uint64_t batch[MAX_VALUES], order[MAX_VALUES], depth[MAX_VALUES], queues[MAX_VALUES];
+	int n_batch, n_order, n_depth, n_queues;
 	const char *cores, *sleep; /* lists of words */
 };
 
@@ -30,7 +30,8 @@ static const char usage[] =
 	"DPDK's rte_ring.\n"
 	"  --batch=N,...     requests between two pushes (1,8,32)\n"
 	"  --order=N,...     ring of 2^N pages, 0..4 (0,2)\n"
-	"  --depth=N,...     requests under way at most; 0: what the ring holds (0)\n"
+	"  --depth=N,...     requests under way at most in each ring; 0: what it holds (0)\n"
+	"  --queues=N,...    rings between the same two threads, 1..8 (1); with several: ours and Xen's with checks\n"
 	"  --cores=two,one   both halves on processors of their own, or on the same (two)\n"
 	"  --sleep=none,both who sleeps when there is nothing to do (none; on one core always both)\n"
 	"  --rounds=N        interleaved rounds (9)\n"
@@ -40,6 +41,7 @@ static const char usage[] =
 	"examples:\n"
 	"  xensplit-bench ring\n"
 	"  xensplit-bench ring --batch=1,2,4,8,16,32 --order=0,1,2,3,4 --out=ring.json\n"
+	"  xensplit-bench ring --queues=1,2,4,8 --batch=8\n"
 	"  xensplit-bench ring --cores=one,two --sleep=both --depth=1,32\n";
 
 static struct json_object *axes_json(const struct pair *p, const char *cores)
@@ -50,6 +52,8 @@ static struct json_object *axes_json(const struct pair *p, const char *cores)
 	json_object_object_add(o, "slots", json_object_new_int((int)xsp_blk_ring_slots(p->order)));
 	json_object_object_add(o, "batch", json_object_new_int((int)p->batch));
 	json_object_object_add(o, "depth", json_object_new_int((int)p->depth));
+	if (p->queues > 1)
+		json_object_object_add(o, "queues", json_object_new_int((int)p->queues));
 	json_object_object_add(o, "cores", json_object_new_string(cores));
 	json_object_object_add(o, "sleep", json_object_new_string(p->event ? "both" : "none"));
 	return o;
@@ -104,6 +108,7 @@ static int one_round(const struct bench *b, struct group *g, struct pair *p)
 	bool two = p->cpu[0] != p->cpu[1];
 
 	limits.order = 4;
+	limits.queues = 1;
 	limits.event = false;
 	if (two && one_run(b, g, &limit_line, &limits))
 		return -1;
@@ -112,7 +117,7 @@ static int one_round(const struct bench *b, struct group *g, struct pair *p)
 	if (p->event && one_run(b, g, &limit_wake, &limits))
 		return -1;
 	for (size_t i = 0; i < sizeof(rings) / sizeof(rings[0]); i++) {
-		if (!rings[i]->front || (rings[i]->poll_only && p->event))
+		if (!rings[i]->front || (rings[i]->poll_only && p->event) || (p->queues > 1 && !rings[i]->many))
 			continue;
 		if (one_run(b, g, rings[i], p))
 			return -1;
@@ -126,7 +131,7 @@ static void wakes_for_all(struct group *g, const struct pair *p)
 	for (int i = 0; i < g->n_series; i++)
 		if (!strcmp(g->series[i].name, limit_wake.name))
 			for (int k = 0; k < g->series[i].n; k++)
-				g->series[i].rate[k] *= p->depth;
+				g->series[i].rate[k] *= p->depth * p->queues;
 }
 
 /* slots / round trip: what any ring that waits for its answers can do at best. */
@@ -138,18 +143,20 @@ static void add_latency_limit(struct group *g, const struct pair *p)
 		return;
 	s = group_series(g, "depth/trip", "limit: depth / cache line round trip", true);
 	for (; s->n < g->n_line; s->n++)
-		s->rate[s->n] = p->depth / g->line_ns[s->n] * 1e9;
+		s->rate[s->n] = p->depth * p->queues / g->line_ns[s->n] * 1e9;
 }
 
 static int one_group(struct bench *b, struct pair *p, const char *cores)
 {
 	static struct group g; /* too large for a stack; bench_add clears it */
-
+	char many[24] = "ring";
 
 	g.unit = "requests/s";
 	g.axes = axes_json(p, cores);
 	g.show_notes = p->event;
-	snprintf(g.title, sizeof(g.title), "ring of %u page%s, batch %u, %u under way, %s, %s", 1u << p->order,
+	if (p->queues > 1)
+		snprintf(many, sizeof(many), "%u rings", p->queues);
+	snprintf(g.title, sizeof(g.title), "%s of %u page%s, batch %u, %u under way, %s, %s", many, 1u << p->order,
 		 p->order ? "s" : "", p->batch, p->depth, !strcmp(cores, "one") ? "one core" : "two cores",
 		 p->event ? "both sleep" : "none sleeps");
 	snprintf(g.base, sizeof(g.base), "%s", ring_xen_check.name); /* what drivers use */
@@ -210,8 +217,11 @@ static int run_all(struct bench *b, const struct axes *a, struct pair *p)
 					continue; /* who spins would keep the other one from its work */
 				p->order = (unsigned int)a->order[o];
 				p->event = sleeps;
-				if (sweep(b, a, p, cores[c]))
-					return -1;
+				for (int q = 0; q < a->n_queues; q++) {
+					p->queues = (uint32_t)a->queues[q];
+					if (sweep(b, a, p, cores[c]))
+						return -1;
+				}
 			}
 	}
 	return 0;
@@ -221,13 +231,13 @@ int mode_ring(struct bench *b, int argc, char **argv)
 {
 	static const struct option longs[] = {
 		{ "batch", 1, NULL, 'b' },   { "order", 1, NULL, 'o' },	  { "depth", 1, NULL, 'd' },
-		{ "cores", 1, NULL, 'c' },   { "sleep", 1, NULL, 's' },	  { "rounds", 1, NULL, 'r' },
+		{ "queues", 1, NULL, 'Q' },  { "cores", 1, NULL, 'c' },	  { "sleep", 1, NULL, 's' },	  { "rounds", 1, NULL, 'r' },
 		{ "seconds", 1, NULL, 't' }, { "fifo", 0, NULL, 'f' },	  { "out", 1, NULL, 'O' },
 		{ "json", 0, NULL, 'j' },    { "help", 0, NULL, 'h' },	  { "quiet", 0, NULL, 'q' },
 		{ 0 },
 	};
 	struct axes a = { .batch = { 1, 8, 32 }, .n_batch = 3, .order = { 0, 2 }, .n_order = 2,
-			  .n_depth = 1, .cores = "two", .sleep = "none" };
+			  .n_depth = 1, .queues = { 1 }, .n_queues = 1, .cores = "two", .sleep = "none" };
 	struct pair p = { 0 };
 	int opt, rc;
 
@@ -241,6 +251,7 @@ int mode_ring(struct bench *b, int argc, char **argv)
 		case 'b': bad = (a.n_batch = values_of("batch", optarg, 1, 512, a.batch)) < 0; break;
 		case 'o': bad = (a.n_order = values_of("order", optarg, 0, 4, a.order)) < 0; break;
 		case 'd': bad = (a.n_depth = values_of("depth", optarg, 0, 512, a.depth)) < 0; break;
+		case 'Q': bad = (a.n_queues = values_of("queues", optarg, 1, PAIR_MAX_QUEUES, a.queues)) < 0; break;
 		case 'c': a.cores = optarg; break;
 		case 's': a.sleep = optarg; break;
 		case 'r': bad = values_of("rounds", optarg, 1, MAX_ROUNDS, n) != 1; b->rounds = (int)n[0]; break;

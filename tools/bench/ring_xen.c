@@ -172,14 +172,93 @@ static void back_plain(struct pair *p)
 	back(p, false);
 }
 
+/* Several queues: as ours. */
+static void front_many(struct pair *p)
+{
+	blkif_front_ring_t r[PAIR_MAX_QUEUES];
+	uint32_t under_way = 1;
+
+	for (uint32_t i = 0; i < p->queues; i++)
+		FRONT_RING_INIT(&r[i], (blkif_sring_t *)pair_ring(p, i), ring_bytes(p));
+	while (!pair_stopped(p) || under_way) {
+		int idle = 1;
+
+		under_way = 0;
+		for (uint32_t i = 0; i < p->queues; i++) {
+			uint32_t n;
+
+			if (!pair_stopped(p) && p->depth - (r[i].req_prod_pvt - r[i].rsp_cons) >= p->batch) {
+				send(p, &r[i], true);
+				idle = 0;
+			}
+			n = reap(p, &r[i]);
+			if (n == UINT32_MAX)
+				return;
+			idle = idle && !n;
+			under_way += r[i].req_prod_pvt - r[i].rsp_cons;
+		}
+		if (idle && under_way && p->event) {
+			int more = 0, any = 0;
+
+			for (uint32_t i = 0; i < p->queues; i++) {
+				RING_FINAL_CHECK_FOR_RESPONSES(&r[i], more);
+				any |= more;
+			}
+			if (!any)
+				pair_wait(p, PAIR_FRONT);
+		}
+	}
+	for (uint32_t i = 0; i < p->queues; i++)
+		p->ops += r[i].rsp_cons;
+}
+
+static void back_many(struct pair *p)
+{
+	blkif_back_ring_t r[PAIR_MAX_QUEUES];
+
+	for (uint32_t i = 0; i < p->queues; i++)
+		BACK_RING_INIT(&r[i], (blkif_sring_t *)pair_ring(p, i), ring_bytes(p));
+	while (!pair_over(p)) {
+		int more = 0, any = 0;
+
+		for (uint32_t i = 0; i < p->queues; i++) {
+			RING_IDX prod = *(volatile RING_IDX *)&r[i].sring->req_prod;
+			uint32_t n = prod - r[i].req_cons;
+
+			xen_rmb();
+			if (RING_REQUEST_PROD_OVERFLOW(&r[i], prod)) {
+				p->wrong++;
+				return;
+			}
+			if (n)
+				serve(p, &r[i], n < p->batch ? n : p->batch, true);
+			any |= n != 0;
+		}
+		if (any || !p->event)
+			continue;
+		for (uint32_t i = 0; i < p->queues; i++) {
+			RING_FINAL_CHECK_FOR_REQUESTS(&r[i], more);
+			any |= more;
+		}
+		if (!any && !pair_over(p))
+			pair_wait(p, PAIR_BACK);
+	}
+}
+
 static void front_check(struct pair *p)
 {
-	front(p, true);
+	if (p->queues > 1)
+		front_many(p);
+	else
+		front(p, true);
 }
 
 static void back_check(struct pair *p)
 {
-	back(p, true);
+	if (p->queues > 1)
+		back_many(p);
+	else
+		back(p, true);
 }
 
 const struct contestant ring_xen = {
@@ -195,4 +274,5 @@ const struct contestant ring_xen_check = {
 	.what = "Xen's macros, RING_PUSH_*_AND_CHECK_NOTIFY",
 	.front = front_check,
 	.back = back_check,
+	.many = true,
 };

@@ -59,7 +59,7 @@ ALWAYS void send(struct pair *p, struct xsp_ring_front *r, bool check)
 
 	for (uint32_t i = 0; i < p->batch; i++) {
 		fill(r, r->req_prod_pvt);
-		if (!((i + 1) & (step - 1)) && i + 1 < p->batch)
+		if (!((i + 1) & (step - 1)) && i + 1 < p->batch && p->queues < 2)
 			xsp_ring_front_publish(r);
 	}
 	if (!check)
@@ -102,7 +102,7 @@ ALWAYS void serve(struct pair *p, struct xsp_blk_back *b, uint32_t n, bool check
 		if (req.nr_segs > XSP_BLK_SEGS)
 			p->wrong++;
 		xsp_blk_back_respond(b, req.id, req.op, XSP_BLK_OKAY);
-		if (!((i + 1) & (step - 1)) && i + 1 < n)
+		if (!((i + 1) & (step - 1)) && i + 1 < n && p->queues < 2)
 			xsp_ring_back_publish(&b->ring);
 	}
 	if (!check)
@@ -216,14 +216,92 @@ static void back_flow(struct pair *p)
 	}
 }
 
+/*
+ * Several queues: each in turn gets a batch if it has room and gives its answers; nobody waits for one alone.
+ * A batch is published whole then: the other half is looking at another ring meanwhile.
+ */
+static void front_many(struct pair *p)
+{
+	struct xsp_ring_front r[PAIR_MAX_QUEUES];
+	uint32_t under_way = 1;
+
+	for (uint32_t i = 0; i < p->queues; i++)
+		xsp_ring_front_init(&r[i], pair_ring(p, i), xsp_blk_ring_slots(p->order));
+	while (!pair_stopped(p) || under_way) {
+		bool idle = true;
+
+		under_way = 0;
+		for (uint32_t i = 0; i < p->queues; i++) {
+			uint32_t n;
+
+			if (!pair_stopped(p) && p->depth - (r[i].req_prod_pvt - r[i].rsp_cons) >= p->batch) {
+				send(p, &r[i], true);
+				idle = false;
+			}
+			n = reap(p, &r[i]);
+			if (n == UINT32_MAX)
+				return;
+			idle = idle && !n;
+			under_way += r[i].req_prod_pvt - r[i].rsp_cons;
+		}
+		if (idle && under_way && p->event) {
+			bool more = false;
+
+			for (uint32_t i = 0; i < p->queues; i++)
+				more |= xsp_ring_front_sleep(&r[i]) != 0;
+			if (!more)
+				pair_wait(p, PAIR_FRONT);
+		}
+	}
+	for (uint32_t i = 0; i < p->queues; i++)
+		p->ops += r[i].rsp_cons;
+}
+
+static void back_many(struct pair *p)
+{
+	struct xsp_blk_back b[PAIR_MAX_QUEUES];
+
+	for (uint32_t i = 0; i < p->queues; i++) {
+		b[i].abi = XSP_BLK_NATIVE;
+		xsp_ring_back_init(&b[i].ring, pair_ring(p, i), xsp_blk_ring_slots(p->order), 0);
+	}
+	while (!pair_over(p)) {
+		bool more = false;
+
+		for (uint32_t i = 0; i < p->queues; i++) {
+			int n = xsp_ring_back_pending(&b[i].ring);
+
+			if (n < 0) {
+				p->wrong++;
+				return;
+			}
+			if (n)
+				serve(p, &b[i], (uint32_t)n < p->batch ? (uint32_t)n : p->batch, true);
+			more |= n != 0;
+		}
+		if (more || !p->event)
+			continue;
+		for (uint32_t i = 0; i < p->queues; i++)
+			more |= xsp_ring_back_sleep(&b[i].ring) != 0;
+		if (!more && !pair_over(p))
+			pair_wait(p, PAIR_BACK);
+	}
+}
+
 static void front_check(struct pair *p)
 {
-	front(p, true);
+	if (p->queues > 1)
+		front_many(p);
+	else
+		front(p, true);
 }
 
 static void back_check(struct pair *p)
 {
-	back(p, true);
+	if (p->queues > 1)
+		back_many(p);
+	else
+		back(p, true);
 }
 
 static void front_plain(struct pair *p)
@@ -241,6 +319,7 @@ const struct contestant ring_xsp = {
 	.what = "our ring: push says whether to notify",
 	.front = front_check,
 	.back = back_check,
+	.many = true,
 };
 
 const struct contestant ring_xsp_plain = {
