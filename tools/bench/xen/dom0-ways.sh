@@ -127,6 +127,7 @@ part_pv() { # WAY TYPE
 part_poll() {
 	step "a worker that polls, on a CPU of its own"
 	export PIN=2
+	check "the worker sleeps when idle" xensplit worker set 0 mode=event
 	part_pv pv-event pv
 	check "the worker polls, on a CPU of its own" xensplit worker set 0 mode=always cpus=1
 	part_pv pv-poll pv
@@ -175,6 +176,7 @@ part_direct() {
 
 modprobe null_blk gb=1 bs=512 irqmode=0 nr_devices=1 || { echo "no null_blk"; exit 1; }
 check "a bridge" bridge_up
+export XENSPLITD_ARGS="--workers 1"
 check "xensplitd starts" world_up || { closing; exit 1; }
 for part; do
 	case $part in
