@@ -161,6 +161,8 @@ int xsp_worker_fixed(struct xsp_worker *w, const struct xsp_io *io)
 {
 	size_t area;
 
+	if (io < w->ios || io >= w->ios + w->n_ios)
+		return -1; /* a wrapper's own: its data is elsewhere */
 	if (w->fixed == XSP_FIXED_UNTRIED)
 		register_buffers(w);
 	if (w->fixed == XSP_FIXED_FAILED)
