@@ -10,20 +10,25 @@ shift $(($# < 2 ? $# : 2))
 steps=${*:-lies polled coming saved rooted}
 lies='bad-id overflow' # a dose for CI
 [ "$reloads" -lt 50 ] || lies='bad-id twice wrong-op overflow'
-export GUEST_FILES="$B/guest/xensplit-blk.ko" GUEST_ARGS="xsp.without=xen-blkfront"
+# kernel.sh says MODULES: another kernel's
+blkfront=${MODULES:+/opt/xen-blkfront.ko}
+blkfront=${blkfront:-/modules/xen-blkfront.ko}
+export GUEST_FILES="${MODULES:-$B/guest}/xensplit-blk.ko ${MODULES:+$MODULES/xen-blkfront.ko}" GUEST_ARGS="xsp.without=xen-blkfront"
 dbg=/sys/kernel/debug/xensplit-blk
 drv=/sys/bus/xen/drivers/xensplit-blk
 
 counts() { # N: pages granted, event channels
 	echo "$(world-grants "$(guest_domid "$1")") $(/usr/lib/xen-4.17/bin/lsevtchn "$(guest_domid "$1")" | wc -l)"
 }
+as_before() { [ "$start" = "$(counts 1)" ]; }
 quiet_kernel() { ! guest_log "$1" | grep -E 'WARNING|BUG|Oops|Call Trace|hung_task|blocked for more'; }
 appears() { in_guest "$1" "for i in \$(seq 40); do [ -b /dev/$2 ] && exit 0; sleep 0.25; done; dmesg | tail; exit 1"; }
 log_says() { in_guest 1 "dmesg | grep -q '$1' || { dmesg | tail -n 5; false; }"; }
 
+export IN_GUEST_TIMEOUT=$((300 + 20 * reloads)) # all of them are one command
 step "a guest with the module"
 truncate -s 64M /root/a.img /root/b.img
-GUEST_MEM=160 check "guest 1 boots" guest_start 1 || { closing; exit 1; }
+GUEST_MEM=${GUEST_MEM:-160} check "guest 1 boots" guest_start 1 || { closing; exit 1; }
 start=$(counts 1)
 in_guest 1 "mount -t debugfs debugfs /sys/kernel/debug"
 
@@ -103,16 +108,44 @@ polled() {
 	unset XENSPLITD_ARGS
 }
 
+# A module that serves a disk can't be unloaded, so the disk that is busy all the while is
+# xen-blkfront's in the first round; in the second it is the module's own, which stays.
 coming() {
-	step "loaded and unloaded $reloads times"
+	local other=51728
+	local busy="rm -f /tmp/stop /tmp/result; (n=0; while [ ! -e /tmp/stop ]; do
+		fio --name=v --filename=/dev/xvdb --rw=randrw --bsrange=4k-64k --size=2m --direct=1 --ioengine=libaio --iodepth=4 \
+			--verify=crc32c --verify_fatal=1 --randrepeat=0 >/tmp/fio.log 2>&1 || { cat /tmp/fio.log >/tmp/result; exit; }
+		n=\$((n + 1)); done; echo \$n rounds, no error >/tmp/result) >/dev/null 2>&1 &"
+	local done='touch /tmp/stop; for i in $(seq 240); do [ -s /tmp/result ] && break; sleep 0.5; done
+		cat /tmp/result; grep -q "[1-9][0-9]* rounds, no error" /tmp/result'
+	local used="for t in \$(seq 40); do [ -b /dev/xvda ] && break; sleep 0.1; done
+		dd if=/dev/zero of=/dev/xvda bs=256k count=4 oflag=direct 2>/dev/null"
+	step "loaded and unloaded $reloads times, another disk in use"
 	check "xensplitd starts" world_up
-	check "a disk is attached" guest_attach 1 xvda=file:/root/a.img
+	check "a disk for xen-blkfront" eval "guest_attach 1 xvdb=file:/root/b.img && in_guest 1 'insmod $blkfront'"
+	check "it is there" appears 1 xvdb
+	check "another is attached, and let go" eval "guest_attach 1 xvda=file:/root/a.img && appears 1 xvda &&
+		in_guest 1 'echo vbd-51712 >/sys/bus/xen/drivers/vbd/unbind'"
+	in_guest 1 "$busy"
 	check "$reloads times" in_guest 1 "set -e; i=0; while [ \$i -lt $reloads ]; do insmod /opt/xensplit-blk.ko
-		for t in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do [ -b /dev/xvda ] && break; sleep 0.1; done
-		dd if=/dev/zero of=/dev/xvda bs=256k count=4 oflag=direct 2>/dev/null
-		echo vbd-51712 >$drv/unbind; rmmod xensplit_blk; i=\$((i + 1)); done"
+		$used; echo vbd-51712 >$drv/unbind; rmmod xensplit_blk; i=\$((i + 1)); done; [ ! -s /tmp/result ]"
+	check "xvdb was verified all the while" in_guest 1 "$done"
+	sed 's/^/      | /' /tmp/check.out | tail -n 1
+	check "xen-blkfront is unloaded" in_guest 1 "echo vbd-$other >/sys/bus/xen/drivers/vbd/unbind; rmmod xen_blkfront"
+	# what the backend still has mapped when xen-blkfront goes, the kernel gets rid of later
+	check "no grant and no event channel is left ($start, $(counts 1))" eventually 30 as_before
+
+	step "bound and unbound $reloads times, another disk of the module in use"
+	check "loaded" in_guest 1 "insmod /opt/xensplit-blk.ko"
+	check "both disks" eval "appears 1 xvda && appears 1 xvdb"
+	in_guest 1 "$busy"
+	check "$reloads times" in_guest 1 "set -e; i=0; while [ \$i -lt $reloads ]; do
+		echo vbd-51712 >$drv/unbind; [ ! -e /dev/xvda ]; echo vbd-51712 >$drv/bind; $used; i=\$((i + 1)); done; [ ! -s /tmp/result ]"
+	check "xvdb was verified all the while" in_guest 1 "$done"
+	sed 's/^/      | /' /tmp/check.out | tail -n 1
+	check "unloaded" in_guest 1 "echo vbd-51712 >$drv/unbind; echo vbd-$other >$drv/unbind; rmmod xensplit_blk"
 	check "no grant and no event channel is left ($start, $(counts 1))" [ "$start" = "$(counts 1)" ]
-	check "the disk is detached" guest_detach 1 xvda
+	check "the disks are detached" eval "guest_detach 1 xvda && guest_detach 1 xvdb"
 }
 
 saved() {
@@ -160,6 +193,10 @@ rooted() {
 for s in $steps; do $s; done
 step "the end"
 check "guest 1's kernel is well" quiet_kernel 1
+leaks() {
+	in_guest 1 'k=/sys/kernel/debug/kmemleak; [ ! -e $k ] || { sleep 6; echo scan >$k; sleep 6; echo scan >$k; cat $k; ! grep -q "xblk\|xensplit" $k; }'
+}
+[ -z "${MODULES:-}" ] || check "kmemleak, if the kernel has it, knows of nothing" leaks
 [ $broken = 0 ] || { guest_log 1; tail -n 20 "$XSP_DAEMON_LOG"; }
 check "guest 1 stops in order" guest_stop 1
 closing

@@ -17,8 +17,9 @@
 # Environment of guest_start: GUEST_TYPE pv (default) or pvh, GUEST_VCPUS, GUEST_MEM (MiB),
 # GUEST_FILES (files put into the guest's /opt), GUEST_ARGS (kernel command line; xsp.without=MODULE
 # leaves a module out: without xen-blkfront a program may drive the disks; MODULE.PARAM=VALUE works
-# for every module), GUEST_XL (more of xl's configuration, like a vif = [...]), GUEST_LOADER (a
-# kernel that finds all the rest on the guest's disk, like pvgrub: no ramdisk, no command line).
+# for every module), GUEST_KERNEL (another vmlinux; the modules of the ramdisk are not its own),
+# GUEST_XL (more of xl's configuration, like a vif = [...]), GUEST_LOADER (a kernel that finds all the
+# rest on the guest's disk, like pvgrub: no ramdisk, no command line).
 # in_guest talks to guest-init's agent through the guest's console (see there); several calls may
 # run at once. IN_GUEST_TIMEOUT (default 300 s) ends a call with status 124; 125: the guest is gone.
 
@@ -74,7 +75,7 @@ guest_start() {
 	else
 		guest_ramdisk "$d/ramdisk"
 		cat >>"$d/xl.cfg" <<-EOF
-			kernel = "/images/vmlinux"
+			kernel = "${GUEST_KERNEL:-/images/vmlinux}"
 			ramdisk = "$d/ramdisk"
 			extra = "$(guest_cmdline "$n")"
 		EOF
