@@ -14,7 +14,7 @@
 #include <cmocka.h>
 
 #include "backend/net/rate.h"
-#include "backend/net/rx.h"
+#include "backend/net/scratch.h"
 #include "backend/net/tx.h"
 
 static uint8_t page[4096] __attribute__((aligned(4096)));
@@ -389,9 +389,39 @@ static void rates(void **state)
 	assert_int_equal(xsp_rate_take(&r, 65535, now), 0);
 }
 
+/* Where a packet begins: its pieces' pages and ours fall together, and all of it has room. */
+static void alignment(void **state)
+{
+	struct xsp_worker w = { 0 };
+	struct xsp_net_scratch *s = xsp_net_scratch_get(&w);
+
+	(void)state;
+	assert_non_null(s);
+	s->tx.n_packets = 2;
+	s->tx.packet[0] = (struct xsp_tx_packet){ .first_seg = 0, .n_segs = 3 };
+	s->tx.seg[0] = (struct xsp_tx_seg){ .offset = 200, .len = 66 };
+	s->tx.seg[1] = (struct xsp_tx_seg){ .offset = 40, .len = XSP_PAGE_SIZE - 40 };
+	s->tx.seg[2] = (struct xsp_tx_seg){ .offset = 0, .len = XSP_PAGE_SIZE };
+	s->tx.packet[1] = (struct xsp_tx_packet){ .first_seg = 3, .n_segs = 1 };
+	s->tx.seg[3] = (struct xsp_tx_seg){ .offset = 200, .len = 900 };
+	for (unsigned int i = 0; i < 2; i++) { /* a second batch begins like the first */
+		xsp_net_scratch_align(s);
+		assert_int_equal((uintptr_t)(s->packet[0].data + 66) % XSP_PAGE_SIZE, 40);
+		assert_int_equal((uintptr_t)s->packet[1].data % XSP_PAGE_SIZE, 0);
+		assert_true(s->packet[0].data >= s->data);
+		assert_true(s->packet[0].data + XSP_PACKET_BYTES <= s->packet[1].data);
+	}
+	xsp_net_scratch_level(s);
+	assert_ptr_equal(s->packet[0].data, s->data);
+	for (unsigned int i = 1; i < XSP_NET_BATCH; i++)
+		assert_true(s->packet[i].data >= s->packet[i - 1].data + XSP_PACKET_BYTES + XSP_PAGE_SIZE);
+	xsp_net_scratch_free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(alignment),
 		cmocka_unit_test(one_fragment),
 		cmocka_unit_test(fragments_and_extra),
 		cmocka_unit_test(eighteen_fragments),
