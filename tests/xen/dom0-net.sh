@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 # Runs in Dom0 (see test-net.sh): stock xen-netfront guests on our xensplitd through Xen's own, unmodified
 # vif-bridge, xen-netback not loaded: ping of all sizes in a full mesh, TCP both ways with segmentation
-# offload on and off, a file over it compared by checksum, hot-plug, restarts of the daemon under TCP,
-# a guest destroyed under traffic.
+# offload on and off, two queues, a file over it compared by checksum, offloads toggled meanwhile,
+# checksums on a wire, hot-plug, restarts of the daemon under TCP, a guest destroyed under traffic.
 set -u
 . /src/tests/xen/world.sh
 . /src/tests/xen/assert.sh
@@ -43,7 +43,7 @@ check "xensplitd starts, two workers" world_up || { closing; exit 1; }
 step "two stock guests, xl's normal vif line, Xen's own vif-bridge"
 GUEST_XL=$(vif 2) guest_start 2 &
 guest2=$!
-GUEST_XL=$(vif 1)
+GUEST_XL=$(vif 1) GUEST_VCPUS=2
 check "guest 1 boots" guest_start 1
 check "guest 2 boots" wait $guest2
 for n in 1 2; do
@@ -62,7 +62,7 @@ step "TCP, segmentation offload on and off"
 iperf() { # SECONDS ADDRESS [ARGS]: from guest 1; prints the rate
 	local out
 	out=$(in_guest 1 "iperf3 -c $2 -t $1 -f m ${3:-}") || { echo "$out"; return 1; }
-	echo "$out" | grep receiver | sed 's/^/      | /' >&3
+	echo "$out" | grep receiver | tail -n 1 | sed 's/^/      | /' >&3
 }
 exec 3>&1
 iperf3 -s -D
@@ -72,6 +72,23 @@ check "Dom0 to guest 1" iperf 4 10.9.0.1 -R
 check "guest 1 to guest 2" iperf 4 10.9.0.12
 check "large packets went from guest to guest unsplit" eval "
 	tells '\"tx_gso\":[1-9]' show vif/$(guest_domid 1)/0 && tells '\"rx_gso\":[1-9]' show vif/$(guest_domid 2)/0"
+
+step "two queues, an event channel for each direction of each"
+queue_events() { in_guest 1 'awk "/eth0-q[01]-[tr]x/ { print \$NF, \$2 + \$3 }" /proc/interrupts | sort'; }
+q='\{"tx_packets":[0-9]{3,},"rx_packets":[0-9]{3,}\}'
+check "guest 1: two queues" tells '"queues":2' show "vif/$(guest_domid 1)/0"
+check "split event channels" tells '"split_event_channels":true' show "vif/$(guest_domid 1)/0"
+queue_events >/tmp/events.before
+check "sixteen flows to Dom0" iperf 2 10.9.0.1 '-P 16'
+check "sixteen flows from Dom0" iperf 2 10.9.0.1 '-P 16 -R'
+queue_events >/tmp/events.after
+check "xensplitd: packets on both queues, both ways" tells "\"queue_counters\":\\[$q,$q\\]" show "vif/$(guest_domid 1)/0"
+grep -o '"queue_counters":[^]]*]' /tmp/told | sed 's/^/      | /'
+all_rose() { # of four interrupts of the guest's, each by 10 or more
+	join /tmp/events.before /tmp/events.after | awk '{ print; if ($3 - $2 >= 10) n++ } END { exit n != 4 }'
+}
+check "guest 1: events on all four channels" all_rose
+sed 's/^/      | /' /tmp/check.out
 check "no packet was refused" tells '"tx_malformed":0,"tx_short":0,"tx_length":0,"tx_protocol":0,"tx_fragment":0,"tx_gso_bad":0,"tx_refused":0,"bad_gref":0' \
 	show "vif/$(guest_domid 1)/0"
 check "guest 1: ethtool turns it off" in_guest 1 'ethtool -K eth0 tso off gso off gro off'
@@ -90,6 +107,67 @@ sum=$(grep -oE '^[0-9a-f]{64}' /tmp/check.out)
 same_sum() { [ -n "$sum" ] && grep -q "^$sum" /tmp/got || { echo "$sum"; cat /tmp/got; return 1; }; }
 in_guest 1 'wget -q -O - http://10.9.0.12/f | sha256sum' >/tmp/got 2>&1
 check "guest 1 gets the same" same_sum
+
+step "offloads toggled under traffic"
+toggle='feature() { # ETHTOOL-K-NAME NAME-IN-K: off and on, each seen
+	for to in off on; do
+		ethtool -K $dev $1 $to && ethtool -k $dev >/tmp/features && grep "^[[:space:]]*$2: $to" /tmp/features || { echo "$1 $to"; cat /tmp/features; return 1; }
+		sleep 0.3
+	done
+}
+toggle() { feature sg scatter-gather && feature tso tcp-segmentation-offload && feature gso generic-segmentation-offload && feature gro generic-receive-offload; }'
+in_guest 2 'head -c 8000000 /tmp/f >/tmp/g'
+whole=$(in_guest 2 'sha256sum </tmp/g')
+in_guest 1 'rm -f /tmp/stop; while [ ! -e /tmp/stop ]; do wget -q -O - http://10.9.0.12/g | sha256sum; done' >/tmp/sums 2>&1 &
+stream=$!
+check "sg, tso, gso, gro: the guest that sends" in_guest 2 "dev=eth0; $toggle
+	toggle"
+check "sg, tso, gso, gro: the guest that receives" in_guest 1 "dev=eth0; $toggle
+	toggle"
+check "tx checksums: both guests" eval "in_guest 1 'dev=eth0; $toggle
+	feature tx tx-checksum-ipv6' && in_guest 2 'dev=eth0; $toggle
+	feature tx tx-checksum-ipv6'"
+dev=vif$(guest_domid 1).0
+check "tx checksums, sg, tso, gso: Dom0's end of guest 1" bash -c "dev=$dev; $toggle
+	feature tx tx-checksumming && feature sg scatter-gather && feature tso tcp-segmentation-offload && feature gso generic-segmentation-offload"
+check "it went on all the while" kill -0 $stream
+in_guest 1 'touch /tmp/stop'
+wait $stream
+all_whole() { [ -n "$whole" ] && [ "$(grep -c "^$whole" /tmp/sums)" -ge 2 ] && ! grep -v "^$whole" /tmp/sums || { echo "$whole"; cat /tmp/sums; return 1; }; }
+check "the data was whole each of $(wc -l </tmp/sums) times" all_whole
+
+step "checksums on a wire"
+# A veth that fills in and cuts whatever comes, and a network of its own behind it: what is captured there is final.
+wire_up() {
+	modprobe veth && ip link add name wire0 type veth && ip link set wire0 master xenbr0 up || return 1
+	unshare -n sleep 600 &
+	wire=$!
+	sleep 0.5
+	ip link set veth0 netns $wire
+	on_wire sh -c 'ip addr add 10.9.0.50/24 dev veth0 && ip link set veth0 up'
+	ethtool -K wire0 tx off tso off gso off sg off && on_wire ethtool -K veth0 tx off tso off gso off sg off
+}
+on_wire() { nsenter -t $wire -n "$@"; }
+sums() { # FILE: packets with a good checksum and with a bad one
+	tcpdump -r "$1" -nvv 2>/dev/null >/tmp/packets
+	echo "$(grep -c '(correct)' /tmp/packets) $(grep -cE 'incorrect|bad (udp |)cksum' /tmp/packets)"
+}
+check "a wire" wire_up
+on_wire tcpdump -i veth0 -c 1500 -w /tmp/wire.pcap 2>/dev/null &
+capture=$!
+tcpdump -i "vif$(guest_domid 1).0" -c 100 -w /tmp/vif.pcap 2>/dev/null &
+on_wire iperf3 -s -D
+sleep 1
+check "guest 1 to the wire" iperf 2 10.9.0.50
+check "the wire to guest 1" iperf 2 10.9.0.50 -R
+kill $capture 2>/dev/null
+wait $capture
+good_wire() { read -r good bad < <(sums /tmp/wire.pcap); echo "$good good, $bad bad"; [ "$good" -ge 500 ] && [ "$bad" = 0 ]; }
+check "no bad checksum by capture" good_wire
+sed 's/^/      | /' /tmp/check.out
+blank_before() { read -r good bad < <(sums /tmp/vif.pcap); echo "$good good, $bad blank"; [ "$bad" -ge 20 ]; }
+check "they were blank between guest and bridge" blank_before
+kill $wire
 
 step "the daemon restarted under TCP"
 resets() { in_guest 1 'cat /proc/net/snmp' | awk '/^Tcp: [0-9]/ { print $9 + $15 }'; }

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 # Runs in Dom0 (see test-netfront.sh): xensplit-vif as the driver of a PV guest's NIC on real Xen, the
 # guest's xen-netfront left out: packets of all sizes and TCP to Dom0 through xensplitd and a bridge, static
-# grants over the control ring, a restart of the daemon, down and up again.
+# grants over the control ring, a restart of the daemon, down and up again, two queues and flows that go
+# to them by hash.
 set -u
 . /src/tests/xen/world.sh
 . /src/tests/xen/assert.sh
@@ -20,7 +21,8 @@ exec 3>&1
 
 step "a guest without xen-netfront"
 modprobe -a tun bridge && ip link add name xenbr0 type bridge && ip addr add 10.9.0.1/24 dev xenbr0 && ip link set dev xenbr0 up
-check "xensplitd starts" world_up || { closing; exit 1; }
+export XENSPLITD_ARGS="--workers 2"
+check "xensplitd starts, two workers" world_up || { closing; exit 1; }
 GUEST_FILES="/src/build/release/bin/xensplit-vif $(modinfo -n tun)" GUEST_ARGS="xsp.without=xen-netfront" \
 	GUEST_XL="vif = [ 'mac=00:16:3e:00:00:01,bridge=xenbr0' ]" \
 	check "the guest boots" guest_start 1 || { closing; exit 1; }
@@ -60,6 +62,29 @@ step "down, and up again"
 check "down" in_guest 1 "$vif down 0 && ! test -e /sys/class/net/xn0"
 check "up without offloads" in_guest 1 "$vif up 0 --no-csum --timeout 60 && ip addr add 10.9.0.11/24 dev xn0"
 check "pings" pings
+check "down" in_guest 1 "$vif down 0"
+
+step "two queues, flows to them by hash"
+queue_bytes() { in_guest 1 "$vif stats 0 --json" | grep -oE '"rx_bytes":[0-9]+' | cut -d: -f2 | tr '\n' ' '; }
+hashed_up() { in_guest 1 "$vif up 0 --queues 2 --timeout 60 $* && ip addr add 10.9.0.11/24 dev xn0" && is queues 2 && is hash true; }
+flows() { # N: so many from Dom0; prints what each queue got
+	local a b
+	a=($(queue_bytes))
+	in_guest 1 "iperf3 -c 10.9.0.1 -R -t 1 -P $1" >/tmp/iperf.out || { cat /tmp/iperf.out; return 1; }
+	b=($(queue_bytes))
+	q0=$((b[0] - a[0])) q1=$((b[1] - a[1]))
+	echo "      | $1 flows: queue 0 got $q0 bytes, queue 1 $q1" >&3
+}
+check "up, hashed by Toeplitz over two queues" hashed_up --hash
+check "sixteen flows go over both" eval "flows 16 && [ \$q0 -gt 100000 ] && [ \$q1 -gt 100000 ]"
+check "one flow goes over one" eval "flows 1 && [ \$((q0 < q1 ? q0 : q1)) -lt \$(((q0 + q1) / 50)) ]"
+check "the daemon put packets there" test "$(counter rx_steered)" -gt 0
+in_guest 1 "$vif down 0"
+check "up, all of the mapping says queue 1" hashed_up --hash-map 1
+check "sixteen flows go over queue 1" eval "flows 16 && [ \$q1 -gt 100000 ] && [ \$q0 -lt \$((q1 / 50)) ]"
+in_guest 1 "$vif down 0"
+check "up, all of it says queue 0" hashed_up --hash-map 0
+check "sixteen flows go over queue 0" eval "flows 16 && [ \$q0 -gt 100000 ] && [ \$q1 -lt \$((q0 / 50)) ]"
 check "down" in_guest 1 "$vif down 0"
 guest_log 1 >/run/guest.log
 check "no trouble in the guest's kernel" sh -c "! grep -E 'WARNING|BUG|Oops|Call Trace' /run/guest.log"
