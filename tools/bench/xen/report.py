@@ -140,4 +140,5 @@ def main():
     return 1 if any(r["records_lost"] for r in rows) else 0
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())
