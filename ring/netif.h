@@ -267,6 +267,7 @@ void xsp_net_front_take_ctrl(struct xsp_ring_front *r, struct xsp_net_ctrl_rsp *
 
 /* --- for tests: where a slot lies --------------------------------------------------------------- */
 
+#define XSP_NET_TX_AHEAD 16u /* slots, three cache lines */
 static inline void *xsp_net_tx_slot(struct xsp_sring *s, uint32_t index)
 {
 	return (uint8_t *)(s + 1) + (index & (XSP_NET_TX_SLOTS - 1)) * sizeof(struct xsp_net_tx_req);

@@ -16,6 +16,7 @@ enum { ENOENT = 2, EIO = 5, ENOMEM = 12, EBUSY = 16, EINVAL = 22, ENOSPC = 28, E
 #define xsp_mb()	__sync_synchronize()
 #define xsp_rmb()	__asm__ __volatile__("" ::: "memory")
 #define xsp_wmb()	__asm__ __volatile__("" ::: "memory")
+#define xsp_prefetchw(p) __builtin_prefetch(p, 1)
 
 void *memcpy(void *to, const void *from, size_t bytes);
 void *memset(void *to, int byte, size_t bytes);

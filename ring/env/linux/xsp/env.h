@@ -14,6 +14,7 @@
 #include <linux/mm.h>
 #include <linux/string.h>
 #include <linux/types.h>
+#include <linux/prefetch.h>
 #include <asm/barrier.h>
 
 #ifndef UINT32_MAX
@@ -31,6 +32,7 @@
 #define xsp_mb()        virt_mb()
 #define xsp_rmb()       virt_rmb()
 #define xsp_wmb()       virt_wmb()
+#define xsp_prefetchw(p) prefetchw(p)
 
 /* A queue is set up while its disk can't answer: nothing here may wait for I/O. */
 static inline void *xsp_zalloc(size_t bytes)

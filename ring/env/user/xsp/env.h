@@ -7,6 +7,7 @@
  *       EOPNOTSUPP EBUSY ENOMEM ERANGE), memcpy, memset, static_assert;
  *       xsp_load/xsp_store    one plain access the compiler may not split, repeat or invent
  *       xsp_mb/rmb/wmb        full, read and write barrier between processors ("smp" in the kernel)
+ *       xsp_prefetchw         a hint: this line will be written soon, get it
  *       xsp_zalloc/xsp_free   zeroed memory; only while a queue is set up or torn down
  */
 #ifndef XSP_ENV_H
@@ -36,6 +37,13 @@
 #define xsp_mb()        __atomic_thread_fence(__ATOMIC_SEQ_CST)
 #define xsp_rmb()       __atomic_thread_fence(__ATOMIC_ACQUIRE)
 #define xsp_wmb()       __atomic_thread_fence(__ATOMIC_RELEASE)
+#endif
+
+/* gcc makes a write prefetch one for reading unless it is told of the processor. */
+#if defined(__x86_64__) || defined(__i386__)
+#define xsp_prefetchw(p) __asm__ __volatile__("prefetchw %0" ::"m"(*(const char *)(p)))
+#else
+#define xsp_prefetchw(p) __builtin_prefetch(p, 1)
 #endif
 
 static inline void *xsp_zalloc(size_t bytes)
