@@ -8,6 +8,7 @@
 #define MAX_SPURIOUS 64  /* events in a row that brought nothing, before the port is left masked */
 #define SPURIOUS_MS  100 /* ... for so long */
 #define TICK_MS      1000
+#define SOON         8   /* packets ahead of which memory is fetched */
 
 static void broken(struct xsp_nic *nic, const char *how)
 {
@@ -68,10 +69,20 @@ static bool have_room(const struct xsp_nic *nic, const struct xsp_nic_queue *u)
 	return u->n_free >= pages && xsp_netfront_tx_room(&u->tx) >= pages + 2;
 }
 
-unsigned int xsp_nic_reserve(struct xsp_nic *nic, unsigned int queue, struct iovec *iov)
+/* The head of a packet that is yet to come: the backend's processor has it, and gives it back while we work. */
+static void fetch_soon(const struct xsp_nic_queue *u)
+{
+	uint16_t page = u->free;
+
+	for (unsigned int i = 0; i < SOON; i++)
+		page = u->next[page]; /* there are more: a packet of any size has room */
+	xsp_prefetchw(xsp_nic_page(&u->tx_pages, page));
+}
+
+unsigned int xsp_nic_reserve_bytes(struct xsp_nic *nic, unsigned int queue, uint32_t bytes, struct iovec *iov)
 {
 	struct xsp_nic_queue *u = queue_of(nic, queue);
-	unsigned int n;
+	unsigned int n = (bytes + XSP_PAGE_SIZE - 1) / XSP_PAGE_SIZE;
 	uint16_t page;
 
 	if (!u)
@@ -82,7 +93,10 @@ unsigned int xsp_nic_reserve(struct xsp_nic *nic, unsigned int queue, struct iov
 		if (u->want_room || nic->error)
 			return 0;
 	}
-	n = most_pages(nic);
+	if (n > most_pages(nic))
+		n = most_pages(nic);
+	if (u->n_free > SOON)
+		fetch_soon(u);
 	page = u->free;
 	for (unsigned int i = 0; i < n; i++, page = u->next[page]) {
 		iov[i].iov_base = xsp_nic_page(&u->tx_pages, page);
@@ -90,6 +104,11 @@ unsigned int xsp_nic_reserve(struct xsp_nic *nic, unsigned int queue, struct iov
 	}
 	u->reserved = (uint16_t)n;
 	return n;
+}
+
+unsigned int xsp_nic_reserve(struct xsp_nic *nic, unsigned int queue, struct iovec *iov)
+{
+	return xsp_nic_reserve_bytes(nic, queue, XSP_NIC_TX_PIECES * XSP_PAGE_SIZE, iov);
 }
 
 /* May the backend get such a packet? */

@@ -169,6 +169,12 @@ void xsp_nic_release(struct xsp_nic *nic, unsigned int queue, const struct xsp_n
 unsigned int xsp_nic_reserve(struct xsp_nic *nic, unsigned int queue, struct iovec *iov);
 
 /**
+ * xsp_nic_reserve_bytes - the same for a packet whose size is known: the pages it needs and no more
+ * @bytes: 1 and on; what is beyond the largest packet is cut to that
+ */
+unsigned int xsp_nic_reserve_bytes(struct xsp_nic *nic, unsigned int queue, uint32_t bytes, struct iovec *iov);
+
+/**
  * xsp_nic_send - send the first @bytes of what was reserved; xsp_nic_arm makes the backend look
  *
  * Returns 0, -EINVAL (bytes, or an offload that the backend doesn't take), -EBUSY (nothing reserved).

@@ -79,7 +79,7 @@ static bool send_one(struct xsp_nic *nic, unsigned int q, const struct frame *f,
 {
 	struct iovec iov[XSP_NIC_TX_PIECES];
 
-	if (!xsp_nic_reserve(nic, q, iov))
+	if (!xsp_nic_reserve_bytes(nic, q, f->bytes, iov))
 		return false;
 	frame_write(f, iov[0].iov_base, number);
 	return !xsp_nic_send(nic, q, f->bytes, &f->meta);
