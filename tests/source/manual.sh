@@ -20,7 +20,7 @@ for m in $(grep -oE '^	\{ ?"[a-z]+\.[a-z]+"' backend/methods.c | grep -oE '[a-z]
 	grep -q "$m" docs/man/xensplitd.8 || { echo "xensplitd.8 lacks the method $m"; bad=1; }
 done
 # The modes of the benchmark, and the options of those it has to itself.
-for m in ring wake grant blk report compare; do
+for m in $("$B/bin/xensplit-bench" --help | sed -n '/^examples/q; s/^  \([a-z]*\)  .*/\1/p'); do
 	grep -q "^\.B $m\$" docs/man/xensplit-bench.1 || { echo "xensplit-bench.1 lacks the mode $m"; bad=1; }
 done
 for m in ring wake grant; do
