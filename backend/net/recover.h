@@ -10,6 +10,9 @@
  *      negative status, and what follows a first slot with extras may be an extra. Such slots are answered
  *      as errors, which gives the guest its buffer back.
  *
+ * What can't be told: whether a second extra follows one that was answered, when the daemon died between the
+ * two. Then it counts as what comes next; frontends that send two at once are rare.
+ *
  * A good request that looks like an answer (a grant of the number of its id; a grant above 65535) costs one
  * packet. All others are as good as new: a packet sent twice, or a buffer written twice, is what
  * Ethernet permits anyway. Pure: the ring is its only outside.
