@@ -52,6 +52,8 @@ static bool start_front(struct blk *k, struct racer *c, const struct blk_point *
 	return start_client(k, c, argv);
 }
 
+#define QDISK_BYTES (11u * 4096) /* of a request, without indirect ones */
+
 /* Where our daemon has which target; QEMU's come from rig_qemu. */
 static const char *const ours[TARGETS] = { "xvda", "xvdb", "xvdi" };
 
@@ -78,6 +80,10 @@ static void add_qdisk(struct blk *k, const struct blk_point *p)
 				    is_event(p) ? "our frontend, QEMU's Xen disk backend (iothread, poll-max-ns=0)" :
 						  "our frontend, QEMU's Xen disk backend (iothread, polls adaptively)");
 
+	if (p->v[SIZE] > QDISK_BYTES) {
+		bench_skip(k->b, "qdisk", "it has no indirect requests: 44 KiB at most");
+		return;
+	}
 	if (!k->tried_qemu)
 		k->have_qemu = !rig_qemu(&k->rig);
 	k->tried_qemu = true;
