@@ -118,7 +118,7 @@ bench:          ## rings, disks, networks beside their peers, three minutes on a
 	@$(B)/bin/xensplit-bench ring --seconds=0.05 --out=$(B)/bench/ring.json
 	@$(B)/bin/xensplit-bench wake --seconds=0.05 --out=$(B)/bench/wake.json
 	@$(B)/bin/xensplit-bench grant --seconds=0.02 --out=$(B)/bench/grant.json
-	@$(B)/bin/xensplit-bench blk --target=null,file --seconds=0.1 --out=$(B)/bench/blk.json
+	@$(B)/bin/xensplit-bench blk --target=null,file --seconds=0.06 --out=$(B)/bench/blk.json
 	@$(B)/bin/xensplit-bench net --seconds=0.05 --out=$(B)/bench/net.json
 	@$(B)/bin/xensplit-bench report --out=$(B)/bench/report.html $(addprefix $(B)/bench/,ring.json wake.json grant.json blk.json net.json)
 	@echo "$(B)/bench/report.html"
