@@ -9,7 +9,7 @@ set -u
 saves=${1:-1}
 shift $(($# < 1 ? $# : 1))
 steps=${*:-basic bounced xdp plugged lies saved}
-breaking='rx-bad-id tx-null' harmless=rx-offset storm= # a dose for CI
+breaking=rx-bad-id harmless=rx-offset storm= # a dose for CI
 if [ "$saves" -ge 10 ]; then
 	breaking='rx-bad-id rx-overflow rx-endless tx-bad-id tx-null tx-overflow'
 	harmless='rx-status rx-offset rx-long rx-empty rx-runt rx-gso rx-csum rx-extra' storm=1
@@ -106,7 +106,6 @@ bounced() {
 	check "loaded: static_grants=N" load 1 static_grants=N
 	check "pages of packets are granted" eval "says 'trusted 1' && says 'pages each packet' && says 'hashed 1'"
 	check "pings" no_loss 1 56 9000 65507
-	check "TCP both ways" iperf 1 -t 1 --bidir
 	check "pages were granted both ways" in_guest 1 "grep 'tx_lent=[1-9].*rx_taken=[1-9]' $dbg/vif-0/counters"
 	check "unloaded" in_guest 1 "$unload"
 	check "no grant and no event channel is left ($start, $(counts 1))" [ "$start" = "$(counts 1)" ]
