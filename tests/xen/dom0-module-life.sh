@@ -193,10 +193,6 @@ rooted() {
 for s in $steps; do $s; done
 step "the end"
 check "guest 1's kernel is well" quiet_kernel 1
-leaks() {
-	in_guest 1 'k=/sys/kernel/debug/kmemleak; [ ! -e $k ] || { sleep 6; echo scan >$k; sleep 6; echo scan >$k; cat $k; ! grep -q "xblk\|xensplit" $k; }'
-}
-[ -z "${MODULES:-}" ] || check "kmemleak, if the kernel has it, knows of nothing" leaks
 [ $broken = 0 ] || { guest_log 1; tail -n 20 "$XSP_DAEMON_LOG"; }
 check "guest 1 stops in order" guest_stop 1
 closing

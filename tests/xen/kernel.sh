@@ -3,12 +3,9 @@
 # xensplit-blk.ko in guests with another kernel than Debian 12's. Not part of `make test`.
 #
 #   kernel.sh newest [RELOADS [SAVES [STEPS]]]   the newest kernel that apt has (6.12)
-#   kernel.sh debug  [RELOADS [SAVES [STEPS]]]   Debian's 6.1 with KASAN, lockdep, kmemleak
 #
-# The arguments after the first are dom0-module-life.sh's (8 2, and all steps that need no root disk). `newest` needs zstd.
-# `debug` compiles a small kernel of debug.config from linux-source-6.1, once: about 25 minutes of one
-# processor. It needs bison, flex, bc, libelf-dev. Everything is kept in
-# ${XDG_CACHE_HOME:-~/.cache}/xensplit/kernels.
+# The arguments after the first are dom0-module-life.sh's (8 2, and all steps that need no root
+# disk). Needs zstd. Everything is kept in ${XDG_CACHE_HOME:-~/.cache}/xensplit/kernels.
 # timeout: 7200
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -48,26 +45,9 @@ newest() { # -> $kernel, $kdir, $blkfront
 	rm -rf "$cache/$release/root" "$kernel.z"
 }
 
-debug() {
-	local src=$cache/debug/linux-source-6.1 deb
-	kernel=$src/vmlinux kdir=$src blkfront=$src/drivers/block/xen-blkfront.ko
-	[ -s "$kernel" ] && [ -s "$blkfront" ] && return
-	if [ ! -d "$src" ]; then
-		mkdir -p "$cache/debug"
-		deb=$(fetch linux-source-6.1)
-		dpkg-deb --fsys-tarfile "$deb" | tar -xO ./usr/src/linux-source-6.1.tar.xz | tar -xJ -C "$cache/debug"
-		rm "$deb"
-	fi
-	make -C "$src" -s allnoconfig "KCONFIG_ALLCONFIG=$here/debug.config"
-	nice -n "${NICE:-19}" make -C "$src" -j"$(nproc)" vmlinux modules >"$cache/debug/log" 2>&1 || {
-		tail -n 20 "$cache/debug/log" >&2
-		exit 1
-	}
-}
-
 case ${1:-} in
-newest | debug) "$1" ;;
-*) sed -n '3,13s/^# \{0,1\}//p' "$0"; exit 2 ;;
+newest) "$1" ;;
+*) sed -n '3,9s/^# \{0,1\}//p' "$0"; exit 2 ;;
 esac
 which=$1
 shift
@@ -79,6 +59,4 @@ cp -u "$kernel" "$at/vmlinux"
 strip --strip-debug -o "$at/xen-blkfront.ko" "$blkfront"
 ko=$(KDIR=$kdir "$top/frontend/linux/build.sh" modules | grep /xensplit-blk.ko)
 strip --strip-debug -o "$at/xensplit-blk.ko" "$ko"
-# what it checks with is slower by far
-[ $which = newest ] || export XSP_RIG_TIMEOUT=${XSP_RIG_TIMEOUT:-3000}
 exec "$here/rig.sh" run "$here/dom0-kernel.sh" $which "$@"
