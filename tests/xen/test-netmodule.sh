@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # xensplit-net.ko in guests of a real Xen, instead of xen-netfront. The steps are in dom0-netmodule.sh.
-#   test-netmodule.sh [SAVES [STEPS]]     (1; 10 is the long one)
+#   test-netmodule.sh [SAVES [STEPS]]     (2; 10 is the long one)
 # timeout: 600
 set -eu
 cd "$(dirname "$0")"
