@@ -54,6 +54,15 @@ check "fio verify, and a file system" in_guest 2 "$(fio_verify xvda 8m) && mkfs.
 all_copied() { [ "$(counter guest2:xvda mapped)" = 0 ] && [ "$(counter guest2:xvda gnt_calls)" -gt 100 ]; }
 check "nothing of it was mapped, everything copied" all_copied
 
+step "direct I/O in a PV Dom0: through registered buffers"
+direct=$(losetup -f --show /root/d.img) # a file in Dom0's memory can't be read directly
+check "attach" guest_attach 1 xvdd=file,direct:$direct
+check "fio verify" in_guest 1 "for i in 1 2 3 4 5; do [ -b /dev/xvdd ] && break; sleep 1; done
+	$(fio_verify xvdd 8m --bsrange=4k-128k)"
+pinned() { [ "$(sed -n 's/^VmPin:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$(daemon_pid)/status")" -ge 4096 ]; }
+check "the buffers are registered" pinned
+check "detach" guest_detach 1 xvdd
+
 step "discard"
 image_kib() { du -k /root/a.img | cut -f1; }
 smaller() { [ "$(image_kib)" -lt "$1" ]; }
