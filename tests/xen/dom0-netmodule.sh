@@ -36,7 +36,7 @@ load() { # N [PARAMETERS]: loads the module, waits for its NIC
 	in_guest "$n" "insmod /opt/xensplit-net.ko $*" && up "$n"
 }
 unload='for d in '$drv'/vif-*; do [ ! -e $d ] || echo ${d##*/} >'$drv'/unbind; done; rmmod xensplit_net'
-quiet_kernel() { ! guest_log "$1" | grep -E 'WARNING|BUG|Oops|Call Trace|hung_task|blocked for more|xensplit' | grep -vE 'out-of-tree|vif-5: the backend sent|g.e. .* still in use'; }
+quiet_kernel() { ! guest_log "$1" | grep -E 'WARNING|BUG|Oops|Call Trace|hung_task|blocked for more|xensplit' | grep -vE 'out-of-tree|vif-5: the backend sent'; }
 says() { in_guest 1 "grep -q '$1' $dbg/vif-0/device || { cat $dbg/vif-0/device; false; }"; }
 counts() { # N: pages granted, event channels
 	echo "$(world-grants "$(guest_domid "$1")") $(/usr/lib/xen-4.17/bin/lsevtchn "$(guest_domid "$1")" | wc -l)"

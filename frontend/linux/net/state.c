@@ -220,21 +220,19 @@ void xnet_reshape(struct xnet *d)
 static bool disconnect(struct xnet *d, const struct xsp_xenbus_front_in *in,
 		       const struct xsp_xenbus_verdict *v)
 {
-	if (d->recover) { /* from here on it is as at the beginning, however long that takes */
-		d->recover = false;
-		set_deadline(d, 0);
-		xnet_forget_connection(d);
-		set_state(d, v->next);
-		return true;
+	if (d->recover) {
+		d->recover = false; /* from here on it is as at the beginning, however long that takes */
+	} else {
+		d->why = v->why;
+		if (in->me == XSP_XB_CLOSING)
+			d->want = false; /* the bus closes us: the machine goes down */
 	}
-	d->why = v->why;
-	if (in->me == XSP_XB_CLOSING)
-		d->want = false; /* the bus closes us: the machine goes down */
-	if (in->peer == XSP_XB_CLOSING && in->me != XSP_XB_CLOSING) {
+	if (in->peer == XSP_XB_CLOSING && d->up) {
 		stop_queues(d);
 		d->linger = true;
 		set_deadline(d, XNET_PATIENCE);
 	} else {
+		set_deadline(d, 0);
 		xnet_forget_connection(d);
 	}
 	set_state(d, v->next);
