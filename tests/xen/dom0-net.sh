@@ -3,7 +3,7 @@
 # Runs in Dom0 (see test-net.sh): stock xen-netfront guests on our xensplitd through Xen's own, unmodified
 # vif-bridge, xen-netback not loaded: ping of all sizes in a full mesh, TCP both ways with segmentation
 # offload on and off, two queues, a file over it compared by checksum, offloads toggled meanwhile,
-# hot-plug, restarts of the daemon under TCP, a guest destroyed under traffic.
+# checksums on a wire, hot-plug, restarts of the daemon under TCP, a guest destroyed under traffic.
 set -u
 . /src/tests/xen/world.sh
 . /src/tests/xen/assert.sh
@@ -136,6 +136,38 @@ wait $stream
 all_whole() { [ -n "$whole" ] && [ "$(grep -c "^$whole" /tmp/sums)" -ge 2 ] && ! grep -v "^$whole" /tmp/sums || { echo "$whole"; cat /tmp/sums; return 1; }; }
 check "the data was whole each of $(wc -l </tmp/sums) times" all_whole
 
+step "checksums on a wire"
+# A veth that fills in and cuts whatever comes, and a network of its own behind it: what is captured there is final.
+wire_up() {
+	modprobe veth && ip link add name wire0 type veth && ip link set wire0 master xenbr0 up || return 1
+	unshare -n sleep 600 &
+	wire=$!
+	sleep 0.5
+	ip link set veth0 netns $wire
+	on_wire sh -c 'ip addr add 10.9.0.50/24 dev veth0 && ip link set veth0 up'
+	ethtool -K wire0 tx off tso off gso off sg off && on_wire ethtool -K veth0 tx off tso off gso off sg off
+}
+on_wire() { nsenter -t $wire -n "$@"; }
+sums() { # FILE: packets with a good checksum and with a bad one
+	tcpdump -Z root -r "$1" -nvv 2>/dev/null >/tmp/packets
+	echo "$(grep -c '(correct)' /tmp/packets) $(grep -cE 'incorrect|bad (udp |)cksum' /tmp/packets)"
+}
+check "a wire" wire_up
+on_wire tcpdump -Z root -i veth0 -c 1500 -w /tmp/wire.pcap 2>/dev/null &
+capture=$!
+tcpdump -Z root -i "vif$(guest_domid 1).0" -c 100 -w /tmp/vif.pcap 2>/dev/null &
+on_wire iperf3 -s -D
+sleep 1
+check "guest 1 to the wire" iperf 2 10.9.0.50
+check "the wire to guest 1" iperf 2 10.9.0.50 -R
+kill $capture 2>/dev/null
+wait $capture
+good_wire() { read -r good bad < <(sums /tmp/wire.pcap); echo "$good good, $bad bad"; [ "$good" -ge 500 ] && [ "$bad" = 0 ]; }
+check "no bad checksum by capture" good_wire
+sed 's/^/      | /' /tmp/check.out
+blank_before() { read -r good bad < <(sums /tmp/vif.pcap); echo "$good good, $bad blank"; [ "$bad" -ge 20 ]; }
+check "they were blank between guest and bridge" blank_before
+kill $wire
 
 step "the daemon restarted under TCP"
 resets() { in_guest 1 'cat /proc/net/snmp' | awk '/^Tcp: [0-9]/ { print $9 + $15 }'; }
