@@ -10,6 +10,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <xsp/env.h>
+
 enum { /* requests of vhost-user */
 	GET_FEATURES = 1,
 	SET_FEATURES = 2,
@@ -214,7 +216,7 @@ void vhost_push(struct vhost *h)
 		return;
 	h->put = 0;
 	__atomic_store_n(&h->v.avail->idx, new, __ATOMIC_RELEASE); /* the server's load of idx */
-	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* the server's, between avail_event and its last look at idx */
+	xsp_mb(); /* pairs with the server's, between avail_event and its last look at idx */
 	if (vring_need_event(__atomic_load_n((__virtio16 *)&h->v.used->ring[h->size], __ATOMIC_RELAXED), new, old) &&
 	    write(h->kick, &one, sizeof(one)) < 0)
 		return; /* its counter is full: it is awake */
@@ -245,7 +247,7 @@ void vhost_sleep(struct vhost *h)
 	uint64_t n;
 
 	call_at(h, h->seen);
-	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* the server's, between its store of idx and used_event */
+	xsp_mb(); /* pairs with the server's, between its store of idx and used_event */
 	if (__atomic_load_n(&h->v.used->idx, __ATOMIC_ACQUIRE) == h->seen && read(h->call, &n, sizeof(n)) < 0)
 		return;
 }
