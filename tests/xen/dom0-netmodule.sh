@@ -74,8 +74,8 @@ basic() {
 	check "not a grant call for them" [ "$calls" = "$(gnt_calls)" ]
 	check "TCP to Dom0, four flows" iperf 1 -t 2 -P 4
 	check "TCP from Dom0, four flows" iperf 1 -t 2 -P 4 -R
-	check "large packets both ways" in_guest 1 "grep 'tx_gso=[1-9].*rx_gso=[1-9]' $dbg/vif-0/counters"
-	check "both queues carried some of it" in_guest 1 "! grep -E 'tx_gso=0|rx_packets=0' $dbg/vif-0/counters"
+	check "large packets both ways" in_guest 1 "grep 'tx_gso=[1-9]' $dbg/vif-0/counters && grep 'rx_gso=[1-9]' $dbg/vif-0/counters"
+	check "both queues carried some of it" in_guest 1 "! grep -E 'tx_packets=0|rx_packets=0' $dbg/vif-0/counters"
 	in_guest 1 "cat $dbg/vif-0/counters" | sed 's/^/      | /'
 	check "64 MiB, the same by checksum" same_sum 1
 	check "ethtool -X: all to queue 1" in_guest 1 "ethtool -X eth0 weight 0 1 hkey \$(for i in \$(seq 39); do printf '%02x:' \$i; done)28; sleep 0.5; ethtool -x eth0 | grep -E '01:02:03.*:28' && ! ethtool -x eth0 | grep -E '^ *[0-9]+:.* 0'"
@@ -106,7 +106,7 @@ bounced() {
 	check "loaded: static_grants=N" load 1 static_grants=N
 	check "pages of packets are granted" eval "says 'trusted 1' && says 'pages each packet' && says 'hashed 1'"
 	check "pings" no_loss 1 56 9000 65507
-	check "pages were granted both ways" in_guest 1 "grep 'tx_lent=[1-9].*rx_taken=[1-9]' $dbg/vif-0/counters"
+	check "pages were granted both ways" in_guest 1 "grep 'tx_lent=[1-9]' $dbg/vif-0/counters && grep 'rx_taken=[1-9]' $dbg/vif-0/counters"
 	check "unloaded" in_guest 1 "$unload"
 	check "no grant and no event channel is left ($start, $(counts 1))" [ "$start" = "$(counts 1)" ]
 }
