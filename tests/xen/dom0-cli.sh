@@ -66,7 +66,7 @@ check "the read load ends well" wait $fio
 
 step "workers, limits"
 count() { xensplit --json stat guest1:xvdb | sed -n "s/.*\"$1\":\([0-9]*\).*/\1/p"; }
-in_guest 1 'fio --name=x --filename=/dev/xvdb --rw=randrw --bs=4k --size=16m --direct=1 --ioengine=libaio --iodepth=8 --verify=crc32c --verify_fatal=1 --time_based --runtime=25 >/tmp/fio.log 2>&1' &
+in_guest 1 'fio --name=x --filename=/dev/xvdb --rw=randrw --bs=4k --size=16m --direct=1 --ioengine=libaio --iodepth=8 --verify=crc32c --verify_fatal=1 --time_based --runtime=40 >/tmp/fio.log 2>&1' &
 fio=$!
 sleep 3
 for to in 1 0 1 0; do
