@@ -66,11 +66,18 @@ script() { # a test file, once for each of its configs
 }
 
 # Real Xen is an emulator that keeps one processor busy, while the other tests mostly wait: with two
-# processors they run side by side. LANES=1: one after the other.
-beside() { # FILE...: in the background; join waits for them
+# processors they run side by side, and who is done with his own takes of the other's. LANES=1: one
+# after the other.
+xen() { # the tests on real Xen that nobody has begun
+	local f
+	for f in tests/xen/test-*.sh; do
+		mkdir "$logs/begun/${f##*/}" 2>/dev/null && script "$f"
+	done
+}
+beside() { # in the background; join waits for it
 	(
 		passed=0 failed=0 skipped=0 failures=
-		for f; do script "$f"; done
+		xen
 		echo "$passed $failed $skipped $failures" >"$logs/lane"
 	) &
 	lane=$!
@@ -112,15 +119,17 @@ all)
 	build release all units
 	for f in tests/source/*.sh; do script "$f"; done
 	units release
-	rm -f "$logs/lane"
-	[ "${LANES:-$(nproc)}" -lt 2 ] || beside tests/xen/test-*.sh
+	rm -rf "$logs/lane" "$logs/begun"
+	mkdir "$logs/begun"
+	[ "${LANES:-$(nproc)}" -lt 2 ] || beside
 	for c in asan tsan; do
 		build $c all units
 		units $c
 	done
 	CONFIGS="release asan tsan"
 	for f in tests/lab/test-*.sh tests/fuzz/test-*.sh; do script "$f"; done
-	if [ -n "${lane:-}" ]; then join; else for f in tests/xen/test-*.sh; do script "$f"; done; fi
+	xen
+	[ -z "${lane:-}" ] || join
 	;;
 *)
 	CONFIGS=${CONFIGS:-release}
