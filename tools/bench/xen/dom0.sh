@@ -3,56 +3,12 @@
 # Runs in Dom0 (see bench.sh): the jobs against each backend, measured and traced, into /out/bench.
 # dom0.sh JOB...
 #
-# Each job runs with N and with 5 N I/Os, untraced (for the time) and traced (for the counts): the
-# difference leaves out what starting fio costs. All backends have the same device, a null block
-# device of Dom0, and the same guest, which stays up all the time.
+# All backends have the same device, a null block device of Dom0, and the same guest, which stays up
+# all the time.
 set -u
 . /src/tests/xen/world.sh
 . /src/tests/xen/assert.sh
-out=/out/bench
-mkdir -p $out
-
-job() { # NAME DEV IOS: fio's line
-	local what n=$3
-	case $1 in
-	rr1) what="--rw=randread --bs=4k --iodepth=1" ;;
-	rr32) what="--rw=randread --bs=4k --iodepth=32" ;;
-	rw32) what="--rw=randwrite --bs=4k --iodepth=32" ;;
-	sr8) what="--rw=read --bs=64k --iodepth=8" ;;
-	sr1m) what="--rw=read --bs=1m --iodepth=4" ;;
-	esac
-	# reads, their milliseconds, writes, their milliseconds
-	echo "fio --name=j --minimal --filename=/dev/$2 --ioengine=libaio --direct=1 --size=64m --io_size=64g \
-		--norandommap --randrepeat=1 --number_ios=$n $what | cut -d';' -f9,50"
-}
-ios() { case $1 in rr32 | rw32) echo 1000 ;; sr1m) echo 50 ;; *) echo 400 ;; esac }
-
-trace() { # FILE COMMAND...
-	local f=$1 pid
-	shift
-	"$(echo /usr/lib/xen-4.*/bin/xentrace)" -D -S 4096 -e 0x0022f000 /tmp/trace >/dev/null 2>&1 &
-	pid=$!
-	sleep 1
-	"$@"
-	kill -INT $pid
-	wait $pid
-	mv /tmp/trace "$f"
-}
-
-run_jobs() { # BACKEND DEV JOB...
-	local back=$1 dev=$2 j n
-	shift 2
-	in_guest 1 "for i in 1 2 3 4 5 6 7 8 9; do [ -b /dev/$dev ] && break; sleep 1; done
-		$(job rr32 "$dev" 300)" >/dev/null # what is mapped once, is mapped now
-	for j; do
-		n=$(ios "$j")
-		for n in "$n" $((5 * n)); do
-			echo "$back $j $n $(in_guest 1 "$(job "$j" "$dev" "$n")")" >>$out/times
-			trace "$out/$back.$j.$n.xtr" in_guest 1 "$(job "$j" "$dev" "$n")" >/dev/null
-		done
-		tail -n 1 $out/times
-	done
-}
+. /src/tools/bench/xen/jobs.sh
 
 step "one guest; its first disk is QEMU's, so that xl starts a QEMU for it"
 modprobe null_blk gb=1 bs=512 irqmode=0 nr_devices=1 || { echo "no null_blk"; exit 1; }

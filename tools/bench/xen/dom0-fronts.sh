@@ -1,0 +1,34 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Runs in Dom0 (see fronts.sh): the jobs through Linux's xen-blkfront and through xensplit-blk.ko, in
+# one guest that stays up, on one disk of xensplitd, a null block device, into /out/bench.
+# dom0-fronts.sh JOB...
+set -u
+. /src/tests/xen/world.sh
+. /src/tests/xen/assert.sh
+. /src/tools/bench/xen/jobs.sh
+unbind='for d in /sys/bus/xen/drivers/vbd/vbd-* /sys/bus/xen/drivers/xensplit-blk/vbd-*; do
+	[ ! -e $d ] || echo ${d##*/} >${d%/*}/unbind; done'
+
+step "a guest without a driver for its disk"
+modprobe null_blk gb=1 bs=512 irqmode=0 nr_devices=1 || { echo "no null_blk"; exit 1; }
+check "xensplitd starts" world_up || { closing; exit 1; }
+GUEST_FILES=$B/guest/xensplit-blk.ko GUEST_ARGS="xsp.without=xen-blkfront" \
+	check "the guest boots" guest_start 1 xvdb=file,direct:/dev/nullb0 || { closing; exit 1; }
+guest_domid 1 >$out/guest
+
+front() { # NAME MODULE COMMAND JOB...
+	local name=$1 module=$2 load=$3
+	shift 3
+	step "$name"
+	check "loaded" in_guest 1 "$load"
+	check "the jobs" run_jobs "$name" xvdb "$@"
+	cat /tmp/check.out
+	check "unloaded" in_guest 1 "$unbind; rmmod $module"
+}
+front xen-blkfront xen_blkfront "insmod /modules/xen-blkfront.ko" "$@"
+front xensplit-blk xensplit_blk "insmod /opt/xensplit-blk.ko" "$@"
+front xensplit-blk-grants xensplit_blk "insmod /opt/xensplit-blk.ko persistent=N" "$@"
+guest_stop 1
+daemon_stop
+closing
