@@ -89,7 +89,7 @@ void ring_flip(struct guest *g)
 			return;
 		f.stop = 0;
 		pthread_create(&t, NULL, flip, &f);
-		for (until = now_ms() + 1000; now_ms() < until && guest_number(g, g->be, "state") == 4;)
+		for (until = now_ms() + 10000; now_ms() < until && guest_number(g, g->be, "state") == 4;)
 			xenevtchn_notify(g->xce, g->port);
 		__atomic_store_n(&f.stop, 1, __ATOMIC_RELAXED);
 		pthread_join(t, NULL);
