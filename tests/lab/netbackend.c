@@ -321,6 +321,7 @@ static void serve(void)
 
 int main(int argc, char **argv)
 {
+	char path[160], *back;
 	time_t end;
 
 	if (argc != 4)
@@ -328,13 +329,18 @@ int main(int argc, char **argv)
 	domid = (unsigned int)atoi(argv[1]);
 	devid = (unsigned int)atoi(argv[2]);
 	mode = argv[3];
-	snprintf(be, sizeof(be), "/local/domain/0/backend/vif/%u/%u", domid, devid);
 	snprintf(fe, sizeof(fe), "/local/domain/%u/device/vif/%u", domid, devid);
 	xs = xs_open(0);
 	evtchn = xenevtchn_open(NULL, 0);
 	gnttab = xengnttab_open(NULL, 0);
 	if (!xs || !evtchn || !gnttab)
 		err(1, "open");
+	snprintf(path, sizeof(path), "%s/backend", fe); /* anywhere: xensplitd looks below .../backend only */
+	back = xs_read(xs, XBT_NULL, path, NULL);
+	if (!back)
+		err(1, "%s", path);
+	snprintf(be, sizeof(be), "%s", back);
+	free(back);
 	come_up();
 	end = time(NULL) + 20;
 	while (time(NULL) < end && get(fe, "state", 0) == 4) {

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Runs in Dom0 (see test-netmodule.sh): xensplit-net.ko in guests whose xen-netfront is kept away, with
 # xensplitd and Xen's own vif-bridge at the other end, then with Linux's netback.
-#   dom0-netmodule.sh [SAVES [basic|bounced|xdp|plugged|lies|saved|pvh|netback]...]   (2, all but lies, which needs xensplitd stopped, pvh, netback)
+#   dom0-netmodule.sh [SAVES [basic|bounced|xdp|plugged|lies|saved|pvh|netback]...]   (2, all but lies, pvh, netback)
 set -u
 . /src/tests/xen/world.sh
 . /src/tests/xen/assert.sh
@@ -152,7 +152,7 @@ plugged() {
 # --- a backend that lies: tests/lab/netbackend.c with nodes made by hand ----------------------------
 
 nodes() {
-	front=/local/domain/$dom/device/vif/5 back=/local/domain/0/backend/vif/$dom/5
+	front=/local/domain/$dom/device/vif/5 back=/local/domain/0/lying/vif/$dom/5 # not where xensplitd looks
 	xenstore-write "$back/frontend" "$front" "$back/frontend-id" "$dom" "$back/online" 1 "$back/state" 1
 	xenstore-chmod -r "$back" n0 "r$dom"
 	xenstore-write "$front/backend" "$back" "$front/backend-id" 0 "$front/mac" 00:16:3e:00:05:05 "$front/handle" 5
