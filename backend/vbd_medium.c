@@ -179,9 +179,8 @@ bool xsp_vbd_button_pushed(struct xsp_vbd *v)
 
 	xsp_vbd_watch_eject(v, true);
 	text = xsp_store_read(store(v), XBT_NULL, "%s/eject", v->dev.fe);
-	if (store(v)->broken)
-		return false;
-	v->eject_seen = text && !strcmp(text, "eject");
+	if (!store(v)->broken)
+		v->eject_seen = text && !strcmp(text, "eject");
 	free(text);
 	return v->eject_seen && !before && v->target->size_bytes;
 }
