@@ -240,7 +240,22 @@ static void evtchn_ready(struct xsp_cb *cb, int res)
 			break;
 		fired(w, (uint32_t)port);
 	}
-	poll_evtchn(w);
+	w->poll_owed = 1;
+}
+
+/*
+ * Listening again costs no call of its own: it goes with the next one. A queue whose requests were
+ * answered on the spot has none to make before the worker sleeps, so the poll is put off for one
+ * turn; no longer, for the ports of idle queues must be heard while others keep the worker awake.
+ */
+static void listen_again(struct xsp_worker *w, bool waits)
+{
+	if (!w->poll_owed)
+		return;
+	if (waits || io_uring_sq_ready(&w->uring) || w->poll_owed++ > 1) {
+		w->poll_owed = 0;
+		poll_evtchn(w);
+	}
 }
 
 static void poll_box(struct xsp_worker *w)
@@ -405,8 +420,10 @@ static void wait_for_one(struct xsp_worker *w)
 static void enter(struct xsp_worker *w)
 {
 	struct io_uring *u = &w->uring;
+	bool waits = TAILQ_EMPTY(&w->ready) && TAILQ_EMPTY(&w->arming);
 
-	if (TAILQ_EMPTY(&w->ready) && TAILQ_EMPTY(&w->arming)) {
+	listen_again(w, waits);
+	if (waits) {
 		wait_for_one(w);
 		xsp_poller_turn(&w->poller, xsp_now_ns());
 	} else if (io_uring_sq_ready(u) || (xsp_load(u->sq.kflags) & IORING_SQ_TASKRUN)) {

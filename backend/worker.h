@@ -86,6 +86,7 @@ struct xsp_worker {
 	struct io_uring uring;
 	xenevtchn_handle *xce;
 	bool xce_is_device; /* the kernel's own: several ports at a read */
+	unsigned int poll_owed; /* 0: the poll for events is out; else the turns since they came */
 	xengnttab_handle *xgt;
 	struct xsp_cb evtchn_cb, box_cb;
 	struct xsp_poller poller;
