@@ -3,6 +3,7 @@
 #include "tools/bench/vhost.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -242,12 +243,23 @@ void vhost_quiet(struct vhost *h)
 	call_at(h, (uint16_t)(h->seen - 1)); /* half of the numbers away, and behind us */
 }
 
-void vhost_sleep(struct vhost *h)
+/*
+ * A server may make the eventfd that it was given non-blocking (QEMU does), and that holds for both ends:
+ * a reader who sleeps would spin instead.
+ */
+static void read_call(struct vhost *h)
 {
 	uint64_t n;
 
+	if (read(h->call, &n, sizeof(n)) < 0 && errno == EAGAIN &&
+	    !fcntl(h->call, F_SETFL, fcntl(h->call, F_GETFL) & ~O_NONBLOCK) && read(h->call, &n, sizeof(n)) < 0)
+		return;
+}
+
+void vhost_sleep(struct vhost *h)
+{
 	call_at(h, h->seen);
 	xsp_mb(); /* pairs with the server's, between its store of idx and used_event */
-	if (__atomic_load_n(&h->v.used->idx, __ATOMIC_ACQUIRE) == h->seen && read(h->call, &n, sizeof(n)) < 0)
-		return;
+	if (__atomic_load_n(&h->v.used->idx, __ATOMIC_ACQUIRE) == h->seen)
+		read_call(h);
 }
