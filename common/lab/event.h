@@ -14,6 +14,7 @@
 #define COMMON_LAB_EVENT_H
 
 #include <poll.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "common/lab/shm.h"
@@ -99,21 +100,27 @@ static inline void lab_event_wake(int evfd)
 		;
 }
 
-/* Make the eventfd unreadable. Only under the handle's lock, so the read cannot block. */
+/*
+ * Make the eventfd unreadable; false: it was. Only under the handle's lock. Whoever owns the handle
+ * says by O_NONBLOCK whether *it* wants to wait; we never do.
+ */
 static inline bool lab_event_drain(int evfd)
 {
 	struct pollfd pfd = {.fd = evfd, .events = POLLIN};
 	uint64_t n;
+	struct iovec iov = {&n, sizeof(n)};
+	ssize_t r = preadv2(evfd, &iov, 1, -1, RWF_NOWAIT);
 
-	if (poll(&pfd, 1, 0) != 1)
-		return false;
-	return read(evfd, &n, sizeof(n)) == sizeof(n);
+	if (r < 0 && errno == EOPNOTSUPP && poll(&pfd, 1, 0) == 1) /* an older kernel */
+		r = read(evfd, &n, sizeof(n));
+	return r == sizeof(n);
 }
 
 /*
  * The next port, or -EAGAIN when there is none, -EFBIG after an overflow, -ENODEV when the queue is
  * no longer handle `gen`'s (its domain died). An fd found readable
- * though the FIFO is empty is a token whose writer was slower than we were: drained here.
+ * though the FIFO is empty is a token whose writer was slower than we were: drained here. Not when the
+ * last event's was read a moment ago: who reads until EAGAIN would pay for it each time.
  */
 static inline int lab_event_pop(struct lab_evh *h, uint32_t gen, int evfd, enum lab_who who)
 {
@@ -125,13 +132,14 @@ static inline int lab_event_pop(struct lab_evh *h, uint32_t gen, int evfd, enum 
 	} else if (h->overflow) {
 		r = -EFBIG;
 	} else if (h->prod == h->cons) {
-		lab_event_drain(evfd);
+		if (!h->drained)
+			lab_event_drain(evfd);
+		h->drained = false;
 		r = -EAGAIN;
 	} else {
 		r = h->ring[h->cons % LAB_RING];
 		h->cons++;
-		if (h->cons == h->prod)
-			lab_event_drain(evfd);
+		h->drained = h->cons == h->prod && lab_event_drain(evfd);
 	}
 	lab_event_unlock(h, locked);
 	return r;

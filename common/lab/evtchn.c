@@ -33,6 +33,7 @@ int evh_alloc(uint32_t *gen)
 		locked = lab_lock_or_go_on(&h->lock, &died);
 		h->gen++;
 		h->prod = h->cons = h->overflow = 0;
+		h->drained = false;
 		if (locked)
 			lab_unlock(&h->lock);
 		*gen = h->gen;

@@ -21,6 +21,7 @@ struct xenevtchn_handle {
 	struct lab_evh *evh;
 	struct lab_port *port; /* of the domain, by number */
 	uint64_t owner;
+	bool nonblock;
 	pthread_mutex_t cache_lock;
 	uint64_t cache[LAB_EVHS]; /* gen << 32 | fd + 1 */
 };
@@ -183,6 +184,14 @@ int xenevtchn_unbind(xenevtchn_handle *h, evtchn_port_t port)
 	return hub_call(h, "evtchn.unbind", LAB_UNBIND, port, 0);
 }
 
+/* O_NONBLOCK, once set, is taken to stay: asking each time is a system call for each event. */
+static bool does_not_block(xenevtchn_handle *h)
+{
+	if (!__atomic_load_n(&h->nonblock, __ATOMIC_RELAXED) && (fcntl(h->fd, F_GETFL) & O_NONBLOCK))
+		__atomic_store_n(&h->nonblock, true, __ATOMIC_RELAXED);
+	return __atomic_load_n(&h->nonblock, __ATOMIC_RELAXED);
+}
+
 xenevtchn_port_or_error_t xenevtchn_pending(xenevtchn_handle *h)
 {
 	struct pollfd p = {.fd = h->fd, .events = POLLIN};
@@ -194,7 +203,7 @@ xenevtchn_port_or_error_t xenevtchn_pending(xenevtchn_handle *h)
 		r = lab_event_pop(h->evh, h->link.gen, h->fd, LAB_PROGRAM);
 		if (r >= 0)
 			return r;
-		if (r != -EAGAIN || (fcntl(h->fd, F_GETFL) & O_NONBLOCK))
+		if (r != -EAGAIN || does_not_block(h))
 			return fail(-r);
 		if (poll(&p, 1, -1) < 0)
 			return -1;

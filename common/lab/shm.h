@@ -87,6 +87,7 @@ struct lab_evh {
 	uint32_t gen;
 	uint32_t overflow;
 	uint32_t prod, cons;
+	bool drained; /* the last event taken was the last one, and its eventfd was read */
 	uint16_t ring[LAB_RING];
 };
 
