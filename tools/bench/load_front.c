@@ -50,11 +50,15 @@ static int submit(struct disk *d, const struct job *j, uint64_t i, uint64_t at)
 			       place_next(&d->place, j, d->bytes), i);
 }
 
-/* What is done is counted and, unless the time is over, done again. Returns how many, or -errno. */
+/*
+ * What is done is counted and, unless the time is over, done again. Returns how many, or -errno; 0 too when that
+ * was all there was under way: the library has asked for an event at the next answer.
+ */
 static int turn(struct front *f, struct disk *d, const struct job *j, struct tally *t, bool look)
 {
 	struct xsp_disk_done done[64];
 	unsigned int n = look ? xsp_disk_process(d->d, done, 64) : xsp_disk_poll(d->d, done, 64);
+	bool all = look && n < 64 && !xsp_disk_in_flight(d->d);
 	uint64_t at = n ? now_ns() : 0;
 	int err = 0;
 
@@ -74,7 +78,7 @@ static int turn(struct front *f, struct disk *d, const struct job *j, struct tal
 		xsp_disk_push(d->d);
 	if (!n && look)
 		err = xsp_disk_error(d->d, NULL);
-	return err ? err : (int)n;
+	return err ? err : all ? 0 : (int)n;
 }
 
 static unsigned int under_way(const struct front *f)
@@ -134,7 +138,7 @@ static int run(const struct job *j, struct tally *t, void *ctx)
 				any += n;
 		}
 		idle = any ? 0 : idle + 1;
-		if (!any && !j->poll && !err)
+		if (!any && !j->poll && !err && under_way(f))
 			err = sleep_until_event(f, t);
 	}
 	return err;
