@@ -37,7 +37,7 @@ archives += bench-rte
 bench-rte.src := tools/bench/ring_rte$(if $(DPDK),,_none).c
 bench-rte.pkgs := $(DPDK)
 programs += xensplit-bench
-xensplit-bench.src := $(addprefix tools/bench/,main.c rounds.c json.c axes.c pair.c limits.c world.c wake.c wake_means.c grant.c ring.c ring_xsp.c ring_xen.c \
+xensplit-bench.src := $(addprefix tools/bench/,main.c rounds.c json.c axes.c options.c pair.c limits.c world.c wake.c wake_means.c grant.c ring.c ring_xsp.c ring_xen.c \
 	blk.c blk_peers.c rig.c child.c load.c load_front.c load_nbd.c load_uring.c load_vhost.c vhost.c \
 	net.c frame.c wire.c load_nic.c load_tap.c testpmd.c report.c chart.c compare.c) common/lab/env.c
 xensplit-bench.deps := bench-rte front blkfront netfront common fsm ring

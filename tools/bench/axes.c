@@ -76,15 +76,18 @@ struct json_object *axes_json(const struct axis *axes, int n, const uint64_t *va
 	return o;
 }
 
+void help_line(const char *option, const char *help, const char *unless_told)
+{
+	printf("  --%-30s %s%s%s\n", option, help, unless_told ? " " : "", unless_told ? unless_told : "");
+}
+
 void axes_help(const struct axis *axes, int n)
 {
 	for (const struct axis *a = axes; a < axes + n; a++) {
-		char what[64];
+		char option[64], list[96];
 
-		if (a->words)
-			snprintf(what, sizeof(what), "%s", a->words);
-		else
-			snprintf(what, sizeof(what), "N,...");
-		printf("  --%s=%-*s %s (%s)\n", a->name, 17 - (int)strlen(a->name), what, a->help, a->list);
+		snprintf(option, sizeof(option), "%s=%s", a->name, a->words ? a->words : "N,...");
+		snprintf(list, sizeof(list), "(%s)", a->list);
+		help_line(option, a->help, list);
 	}
 }

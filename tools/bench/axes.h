@@ -31,6 +31,9 @@ uint64_t axes_points(const struct axis *axes, int n);
 /** axes_json - the values of a point; the caller puts it */
 struct json_object *axes_json(const struct axis *axes, int n, const uint64_t *values);
 
+/** help_line - of one option ("name=WHAT"), to standard output; @unless_told may be NULL */
+void help_line(const char *option, const char *help, const char *unless_told);
+
 /** axes_help - a line of help for each, to standard output */
 void axes_help(const struct axis *axes, int n);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * xensplit-bench: main.c the command; rounds.c what a measurement is and how it is reported; json.c
- * its file; pair.c two threads, ring*.c and limits.c what they do; blk*.c disks in a lab, net.c its networks.
+ * xensplit-bench: main.c the command; options.c and axes.c its modes' command lines; rounds.c what a
+ * measurement is and how it is reported; json.c its file; pair.c two threads, ring*.c and limits.c what
+ * they do; blk*.c disks in a lab, net.c its networks.
  *
  * Everything is measured in interleaved rounds: each round runs every contestant once, next to each
  * other in time, and what is reported is the median, over the rounds, of the ratio within a round.

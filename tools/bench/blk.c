@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* xensplit-bench blk: disks, from our frontend library to xensplitd and back, and peers beside them. */
 #include <errno.h>
-#include <getopt.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -10,6 +9,7 @@
 #include <unistd.h>
 
 #include "tools/bench/blk.h"
+#include "tools/bench/options.h"
 
 struct axis blk_axes[AXES] = {
 	[TARGET] = { "target", "null,file,direct", .list = "null", .help = "null: zeros; file: in the page cache; direct: past it" },
@@ -35,16 +35,12 @@ static void on_signal(int sig)
 	interrupted = 1;
 }
 
-static int read_axes(void)
+static bool whole_sectors(void)
 {
-	if (axes_read(blk_axes, AXES))
-		return -1;
 	for (int i = 0; i < blk_axes[SIZE].n; i++)
-		if (blk_axes[SIZE].number[i] % 512) {
-			bench_usage("--size: a multiple of 512");
-			return -1;
-		}
-	return 0;
+		if (blk_axes[SIZE].number[i] % 512)
+			return false;
+	return true;
 }
 
 /* --- one round --------------------------------------------------------------------------------- */
@@ -235,64 +231,28 @@ static uint64_t most_guests(void)
 	return most;
 }
 
-static void help(void)
-{
-	puts("usage: xensplit-bench blk [OPTION...] [-- OPTION-OF-XENSPLITD...]\n"
-	     "Requests of guests through our frontend library to xensplitd, in a lab of its own, and peers beside\n"
-	     "them in the same rounds. Every option but the last ones is an axis: a list, and all combinations run.");
-	axes_help(blk_axes, AXES);
-	puts("  --peers=LIST       of qdisk,qsd-vhost,io_uring,io_uring-2,nbdkit,qsd-nbd; none (all)\n"
-	     "  --no-pin           don't keep clients on processor 0 and servers on 1\n"
-	     "  --fifo             under SCHED_FIFO: for a machine that has other work (root)\n"
-	     "  --rounds=N         interleaved rounds (9)\n"
-	     "  --seconds=S        of each contestant in each round (0.2)\n"
-	     "  --out=FILE         JSON into a file;  --json: to standard output\n"
-	     "examples:\n"
-	     "  xensplit-bench blk\n"
-	     "  xensplit-bench blk --target=file --size=4k,64k --depth=32 --out=file.json\n"
-	     "  xensplit-bench blk --guests=1,4,16,64 --depth=4 --peers=none\n"
-	     "  xensplit-bench blk --queues=2 --order=2 --depth=128 -- --workers=2");
-}
+static const char *peers = "qdisk,qsd-vhost,io_uring,io_uring-2,nbdkit,qsd-nbd";
+static bool no_pin;
 
-/* Axes by name; the rest by hand. Returns -1: go on; else the exit code. */
-static int read_options(struct blk *k, int argc, char **argv)
-{
-	static const char *const rest[] = { "peers", "rounds", "seconds", "out", "no-pin", "json", "quiet", "help",
-					    "fifo" };
-	struct option longs[AXES + 10] = { { 0 } };
-	uint64_t n[MAX_VALUES];
-	int opt;
+static const struct extra extra[] = {
+	{ "peers", "LIST", "of qdisk,qsd-vhost,io_uring,io_uring-2,nbdkit,qsd-nbd; none (all)", .word = &peers },
+	{ "no-pin", NULL, "don't keep clients on processor 0 and servers on 1", .flag = &no_pin },
+};
 
-	for (int i = 0; i < AXES; i++)
-		longs[i] = (struct option){ blk_axes[i].name, required_argument, NULL, 256 + i };
-	for (int i = 0; i < 9; i++)
-		longs[AXES + i] = (struct option){ rest[i], i < 4 ? required_argument : no_argument, NULL, 512 + i };
-	while ((opt = getopt_long(argc, argv, "hjq", longs, NULL)) != -1) {
-		if (opt >= 256 && opt < 256 + AXES)
-			blk_axes[opt - 256].list = optarg;
-		else if (opt == 512)
-			k->peers = optarg;
-		else if (opt == 513 && values_of("rounds", optarg, 1, MAX_ROUNDS, n) == 1)
-			k->b->rounds = (int)n[0];
-		else if (opt == 514 && atof(optarg) > 0 && atof(optarg) <= 60)
-			k->b->seconds = atof(optarg);
-		else if (opt == 515)
-			k->b->out = optarg;
-		else if (opt == 516)
-			k->pin = false;
-		else if (opt == 517 || opt == 'j')
-			k->b->json_out = true;
-		else if (opt == 518 || opt == 'q')
-			k->b->quiet = true;
-		else if (opt == 519 || opt == 'h')
-			return help(), 0;
-		else if (opt == 520)
-			k->b->fifo = child_fifo = true;
-		else
-			return bench_usage("try xensplit-bench blk --help");
-	}
-	return read_axes() ? 2 : -1;
-}
+static const struct command command = {
+	.about = "Requests of guests through our frontend library to xensplitd, in a lab of its own, and peers beside\n"
+		 "them in the same rounds.\n",
+	.examples = "  xensplit-bench blk\n"
+		    "  xensplit-bench blk --target=file --size=4k,64k --depth=32 --out=file.json\n"
+		    "  xensplit-bench blk --guests=1,4,16,64 --depth=4 --peers=none\n"
+		    "  xensplit-bench blk --queues=2 --order=2 --depth=128 -- --workers=2\n",
+	.axes = blk_axes,
+	.n_axes = AXES,
+	.extra = extra,
+	.n_extra = 2,
+	.seconds = 0.2,
+	.has_a_daemon = true,
+};
 
 int mode_blk(struct bench *b, int argc, char **argv)
 {
@@ -300,13 +260,13 @@ int mode_blk(struct bench *b, int argc, char **argv)
 	struct sigaction sa = { .sa_handler = on_signal };
 	int rc;
 
-	k = (struct blk){ .b = b, .peers = "qdisk,qsd-vhost,io_uring,io_uring-2,nbdkit,qsd-nbd",
-			  .pin = sysconf(_SC_NPROCESSORS_ONLN) > 1 };
-	b->rounds = 9;
-	b->seconds = 0.2;
-	rc = read_options(&k, argc, argv);
+	rc = options_read(&command, b, argc, argv);
+	if (rc < 0 && !whole_sectors())
+		rc = bench_usage("--size: a multiple of 512");
 	if (rc >= 0)
 		return rc;
+	child_fifo = b->fifo;
+	k = (struct blk){ .b = b, .peers = peers, .pin = !no_pin && sysconf(_SC_NPROCESSORS_ONLN) > 1 };
 	sigaction(SIGINT, &sa, NULL);
 	sigaction(SIGTERM, &sa, NULL);
 	signal(SIGPIPE, SIG_IGN);

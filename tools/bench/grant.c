@@ -5,7 +5,6 @@
  * they are drop-ins without a hypervisor, and the figures say so; on Xen they are Xen's.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +15,7 @@
 
 #include <xengnttab.h>
 
-#include "tools/bench/axes.h"
+#include "tools/bench/options.h"
 #include "tools/bench/load.h"
 #include "tools/bench/world.h"
 
@@ -244,63 +243,21 @@ static void settle(const struct bench *b)
 		sched_setscheduler(0, SCHED_FIFO, &fifo);
 }
 
-static void help(void)
-{
-	puts("usage: xensplit-bench grant [OPTION...]\n"
-	     "Reaching a guest's pages: mapped, copied, kept mapped. In a lab of its own (drop-in libraries, no\n"
-	     "hypervisor); on a real Xen, with that one's grant tables.");
-	axes_help(axes, AXES);
-	puts("  --rounds=N        interleaved rounds (9)\n"
-	     "  --seconds=S       of each contestant in each round (0.1)\n"
-	     "  --fifo            under SCHED_FIFO: for a machine that has other work (root)\n"
-	     "  --out=FILE        JSON into a file;  --json: to standard output\n"
-	     "examples:\n"
-	     "  xensplit-bench grant\n"
-	     "  xensplit-bench grant --pages=1,2,4,8,16,32,64 --use=read --out=grant.json");
-}
-
-/* Returns -1 when the run may begin, else an exit code. */
-static int options(struct bench *b, int argc, char **argv)
-{
-	static const struct option longs[] = {
-		{ "pages", 1, NULL, 256 + PAGES }, { "use", 1, NULL, 256 + USE }, { "rounds", 1, NULL, 'r' },
-		{ "seconds", 1, NULL, 't' },	   { "fifo", 0, NULL, 'f' },	  { "out", 1, NULL, 'O' },
-		{ "json", 0, NULL, 'j' },	   { "quiet", 0, NULL, 'q' },	  { "help", 0, NULL, 'h' },
-		{ 0 },
-	};
-	uint64_t n[MAX_VALUES];
-	int opt;
-
-	b->rounds = 9;
-	b->seconds = 0.1;
-	while ((opt = getopt_long(argc, argv, "hjq", longs, NULL)) != -1) {
-		bool bad = false;
-
-		if (opt >= 256) {
-			axes[opt - 256].list = optarg;
-			continue;
-		}
-		switch (opt) {
-		case 'r': bad = values_of("rounds", optarg, 1, MAX_ROUNDS, n) != 1; b->rounds = (int)n[0]; break;
-		case 't': b->seconds = atof(optarg); bad = !(b->seconds > 0 && b->seconds <= 60); break;
-		case 'f': b->fifo = true; break;
-		case 'O': b->out = optarg; break;
-		case 'j': b->json_out = true; break;
-		case 'q': b->quiet = true; break;
-		case 'h': help(); return 0;
-		default: bad = true;
-		}
-		if (bad)
-			return bench_usage("try xensplit-bench grant --help");
-	}
-	return axes_read(axes, AXES) || optind != argc ? bench_usage("try xensplit-bench grant --help") : -1;
-}
+static const struct command command = {
+	.about = "Reaching a guest's pages: mapped, copied, kept mapped. In a lab of its own (drop-in libraries, no\n"
+		 "hypervisor); on a real Xen, with that one's grant tables.\n",
+	.examples = "  xensplit-bench grant\n"
+		    "  xensplit-bench grant --pages=1,2,4,8,16,32,64 --use=read --out=grant.json\n",
+	.axes = axes,
+	.n_axes = AXES,
+	.seconds = 0.1,
+};
 
 int mode_grant(struct bench *b, int argc, char **argv)
 {
 	static struct grant g;
 	const char *failed;
-	int rc = options(b, argc, argv);
+	int rc = options_read(&command, b, argc, argv);
 
 	if (rc >= 0)
 		return rc;

@@ -5,7 +5,6 @@
  * the lab's own networks.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <math.h>
 #include <sched.h>
 #include <signal.h>
@@ -14,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "tools/bench/axes.h"
+#include "tools/bench/options.h"
 #include "tools/bench/rig.h"
 #include "tools/bench/testpmd.h"
 
@@ -456,71 +455,30 @@ static int all_groups(struct net *k)
 	return 0;
 }
 
-static void help(void)
-{
-	puts("usage: xensplit-bench net [OPTION...] [-- OPTION-OF-XENSPLITD...]\n"
-	     "Frames from a guest through our frontend library and xensplitd to another guest, to nowhere (null), or\n"
-	     "to and from a TAP, in a lab of its own, and peers beside them in the same rounds. Every option but the\n"
-	     "last ones is an axis: a list, and all combinations run.");
-	axes_help(axes, AXES);
-	puts("  --peers=LIST       of testpmd,tap; none (all)\n"
-	     "  --no-pin           don't keep guests on processor 0 and the daemon on 1\n"
-	     "  --fifo             under SCHED_FIFO: for a machine that has other work (root)\n"
-	     "  --rounds=N         interleaved rounds (9)\n"
-	     "  --seconds=S        of each contestant in each round (0.1), and a quarter of it for round trips\n"
-	     "  --out=FILE         JSON into a file;  --json: to standard output\n"
-	     "examples:\n"
-	     "  xensplit-bench net\n"
-	     "  xensplit-bench net --direction=guest-guest --port=pair,switch --size=64k --wait=sleep\n"
-	     "  xensplit-bench net --direction=guest-null --size=64,1500 --wait=poll --grants=static,copy --out=net.json\n"
-	     "  xensplit-bench net --direction=guest-tap,tap-guest --wait=sleep --backend=event --peers=tap\n"
-	     "  xensplit-bench net --queues=1,2 -- --workers=2");
-}
+static const char *peers = "testpmd,tap";
+static bool no_pin;
 
-/* Axes by name; the rest by hand. Returns -1: go on; else the exit code. */
-static int read_options(struct net *k, int argc, char **argv)
-{
-	static const char *const rest[] = { "peers", "rounds", "seconds", "out", "no-pin", "json", "quiet", "help",
-					    "fifo" };
-	struct option longs[AXES + 10] = { { 0 } };
-	uint64_t n[MAX_VALUES];
-	int opt;
+static const struct extra extra[] = {
+	{ "peers", "LIST", "of testpmd,tap; none (all)", .word = &peers },
+	{ "no-pin", NULL, "don't keep guests on processor 0 and the daemon on 1", .flag = &no_pin },
+};
 
-	for (int i = 0; i < AXES; i++)
-		longs[i] = (struct option){ axes[i].name, required_argument, NULL, 256 + i };
-	for (int i = 0; i < 9; i++)
-		longs[AXES + i] = (struct option){ rest[i], i < 4 ? required_argument : no_argument, NULL, 512 + i };
-	while ((opt = getopt_long(argc, argv, "hjq", longs, NULL)) != -1) {
-		if (opt >= 256 && opt < 256 + AXES)
-			axes[opt - 256].list = optarg;
-		else if (opt == 512)
-			k->peers = optarg;
-		else if (opt == 513 && values_of("rounds", optarg, 1, MAX_ROUNDS, n) == 1)
-			k->b->rounds = (int)n[0];
-		else if (opt == 514 && atof(optarg) > 0 && atof(optarg) <= 60)
-			k->b->seconds = atof(optarg);
-		else if (opt == 515)
-			k->b->out = optarg;
-		else if (opt == 516)
-			k->pin = false;
-		else if (opt == 517 || opt == 'j')
-			k->b->json_out = true;
-		else if (opt == 518 || opt == 'q')
-			k->b->quiet = true;
-		else if (opt == 519 || opt == 'h')
-			return help(), 0;
-		else if (opt == 520)
-			k->b->fifo = child_fifo = true;
-		else
-			return bench_usage("try xensplit-bench net --help");
-	}
-	if (axes_read(axes, AXES))
-		return 2;
-	for (int i = 0; i < axes[SIZE].n; i++)
-		if (axes[SIZE].number[i] > 65535)
-			axes[SIZE].number[i] = 65535; /* a request's size has 16 bits */
-	return -1;
-}
+static const struct command command = {
+	.about = "Frames from a guest through our frontend library and xensplitd to another guest, to nowhere (null), or\n"
+		 "to and from a TAP, in a lab of its own, and peers beside them in the same rounds. A quarter of the\n"
+		 "seconds is for round trips.\n",
+	.examples = "  xensplit-bench net\n"
+		    "  xensplit-bench net --direction=guest-guest --port=pair,switch --size=64k --wait=sleep\n"
+		    "  xensplit-bench net --direction=guest-null --size=64,1500 --wait=poll --grants=static,copy --out=net.json\n"
+		    "  xensplit-bench net --direction=guest-tap,tap-guest --wait=sleep --backend=event --peers=tap\n"
+		    "  xensplit-bench net --queues=1,2 -- --workers=2\n",
+	.axes = axes,
+	.n_axes = AXES,
+	.extra = extra,
+	.n_extra = 2,
+	.seconds = 0.1,
+	.has_a_daemon = true,
+};
 
 int mode_net(struct bench *b, int argc, char **argv)
 {
@@ -528,12 +486,14 @@ int mode_net(struct bench *b, int argc, char **argv)
 	struct sigaction sa = { .sa_handler = on_signal };
 	int rc;
 
-	k = (struct net){ .b = b, .peers = "testpmd,tap", .pin = sysconf(_SC_NPROCESSORS_ONLN) > 1 };
-	b->rounds = 9;
-	b->seconds = 0.1;
-	rc = read_options(&k, argc, argv);
+	rc = options_read(&command, b, argc, argv);
 	if (rc >= 0)
 		return rc;
+	for (int i = 0; i < axes[SIZE].n; i++)
+		if (axes[SIZE].number[i] > 65535)
+			axes[SIZE].number[i] = 65535; /* a request's size has 16 bits */
+	child_fifo = b->fifo;
+	k = (struct net){ .b = b, .peers = peers, .pin = !no_pin && sysconf(_SC_NPROCESSORS_ONLN) > 1 };
 	sigaction(SIGINT, &sa, NULL);
 	sigaction(SIGTERM, &sa, NULL);
 	signal(SIGPIPE, SIG_IGN);

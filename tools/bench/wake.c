@@ -6,14 +6,13 @@
  * one event there and one back; "stream" is events one way, every one of them sent, as fast as it goes.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "tools/bench/axes.h"
+#include "tools/bench/options.h"
 #include "tools/bench/pair.h"
 #include "tools/bench/wake.h"
 #include "tools/bench/world.h"
@@ -42,21 +41,6 @@ struct run {
 	uint64_t spin_ns;
 	struct xsp_hist latency;
 };
-
-static const char usage[] =
-	"usage: xensplit-bench wake [OPTION...]\n"
-	"Waking the other half: event channels, eventfd, futex, io_uring. In a lab of its own; on a real Xen, with\n"
-	"that one's event channels.\n";
-
-static const char more_usage[] =
-	"  --spin=US         how long 'adaptive' looks before it sleeps (50)\n"
-	"  --rounds=N        interleaved rounds (9)\n"
-	"  --seconds=S       of each contestant in each round (0.1)\n"
-	"  --fifo            under SCHED_FIFO: for a machine that has other work (root)\n"
-	"  --out=FILE        JSON into a file;  --json: to standard output\n"
-	"examples:\n"
-	"  xensplit-bench wake\n"
-	"  xensplit-bench wake --cores=two --flow=trip --wait=sleep --rounds=15 --out=wake.json\n";
 
 static uint64_t hear(const struct shared *s, int from)
 {
@@ -281,54 +265,29 @@ static int run_all(struct bench *b, struct pair *p, uint64_t spin_ns)
 	return 0;
 }
 
-/* Returns -1 when the run may begin, else an exit code. */
-static int options(struct bench *b, uint64_t *spin_us, int argc, char **argv)
-{
-	static const struct option longs[] = {
-		{ "cores", 1, NULL, 256 + CORES }, { "flow", 1, NULL, 256 + FLOW }, { "wait", 1, NULL, 256 + WAIT },
-		{ "spin", 1, NULL, 's' },	   { "rounds", 1, NULL, 'r' },	    { "seconds", 1, NULL, 't' },
-		{ "fifo", 0, NULL, 'f' },	   { "out", 1, NULL, 'O' },	    { "json", 0, NULL, 'j' },
-		{ "quiet", 0, NULL, 'q' },	   { "help", 0, NULL, 'h' },	    { 0 },
-	};
-	uint64_t n[MAX_VALUES];
-	int opt;
+static uint64_t spin_us = 50;
 
-	b->rounds = 9;
-	b->seconds = 0.1;
-	while ((opt = getopt_long(argc, argv, "hjq", longs, NULL)) != -1) {
-		bool bad = false;
+static const struct extra extra[] = {
+	{ "spin", "US", "how long 'adaptive' looks before it sleeps (50)", .number = &spin_us, .min = 1, .max = 1000000 },
+};
 
-		if (opt >= 256) {
-			axes[opt - 256].list = optarg;
-			continue;
-		}
-		switch (opt) {
-		case 's': bad = values_of("spin", optarg, 1, 1000000, n) != 1; *spin_us = n[0]; break;
-		case 'r': bad = values_of("rounds", optarg, 1, MAX_ROUNDS, n) != 1; b->rounds = (int)n[0]; break;
-		case 't': b->seconds = atof(optarg); bad = !(b->seconds > 0 && b->seconds <= 60); break;
-		case 'f': b->fifo = true; break;
-		case 'O': b->out = optarg; break;
-		case 'j': b->json_out = true; break;
-		case 'q': b->quiet = true; break;
-		case 'h':
-			fputs(usage, stdout);
-			axes_help(axes, AXES);
-			fputs(more_usage, stdout);
-			return 0;
-		default: bad = true;
-		}
-		if (bad)
-			return bench_usage("try xensplit-bench wake --help");
-	}
-	return axes_read(axes, AXES) || optind != argc ? bench_usage("try xensplit-bench wake --help") : -1;
-}
+static const struct command command = {
+	.about = "Waking the other half: event channels, eventfd, futex, io_uring. In a lab of its own; on a real Xen, with\n"
+		 "that one's event channels.\n",
+	.examples = "  xensplit-bench wake\n"
+		    "  xensplit-bench wake --cores=two --flow=trip --wait=sleep --rounds=15 --out=wake.json\n",
+	.axes = axes,
+	.n_axes = AXES,
+	.extra = extra,
+	.n_extra = 1,
+	.seconds = 0.1,
+};
 
 int mode_wake(struct bench *b, int argc, char **argv)
 {
 	static struct run run;
 	struct pair p = { .ctx = &run };
-	uint64_t spin_us = 50;
-	int rc = options(b, &spin_us, argc, argv);
+	int rc = options_read(&command, b, argc, argv);
 
 	if (rc >= 0)
 		return rc;
