@@ -15,6 +15,8 @@
 #include "backend/blk/data.h"
 #include "backend/probe.h"
 
+#define FEW 8 /* requests that wait in a ring */
+
 /* --- completions ------------------------------------------------------------------------------- */
 
 /* The slot has its answer; it goes out with the queue's next finish. */
@@ -144,6 +146,22 @@ static uint16_t take_one(struct xsp_blkq *q, struct xsp_io *io)
 	return number;
 }
 
+/* The operation inside an indirect request; it is what Linux's blkfront wants to hear in the answer, too. */
+static uint8_t inner_op(const struct xsp_slot *slot)
+{
+	return slot->req.op == XSP_BLK_INDIRECT ? slot->req.nr_segs : slot->req.op;
+}
+
+/*
+ * Few reads that this processor brings one after the other: half of them first, and the guest has those
+ * while the rest is brought. All at once, and each side would wait for the other. Where many are under way
+ * they come in halves by themselves, and larger batches cost less.
+ */
+static bool is_half(const struct xsp_blkq *q, const struct xsp_slot *slot, int n, int pending)
+{
+	return q->c.target->at_once && pending <= FEW && 2 * n >= pending && inner_op(slot) == XSP_BLK_READ;
+}
+
 /* Copy requests into slots, each with an io. Returns how many; < 0: the ring is broken. */
 static int take(struct xsp_blkq *q, uint16_t *batch)
 {
@@ -168,8 +186,10 @@ static int take(struct xsp_blkq *q, uint16_t *batch)
 		slot = &q->slots[batch[n]];
 		more = xsp_share_take(q, batch[n++], &may);
 		cost += slot->cost;
-		if (slot->req.op == XSP_BLK_BARRIER)
-			break; /* nothing behind it yet */
+		if (slot->req.op == XSP_BLK_BARRIER) /* nothing behind it yet */
+			break;
+		if (is_half(q, slot, n, pending))
+			break;
 	}
 	if (pending > 0)
 		xsp_share_end(q, (uint32_t)n, n == pending, starved);
@@ -417,10 +437,8 @@ static void respond(struct xsp_blkq *q, uint16_t number)
 {
 	struct xsp_slot *slot = &q->slots[number];
 	struct xsp_io *io = xsp_worker_io(q->base.worker, slot->io);
-	/* Linux's blkfront wants to hear the operation inside an indirect request. */
-	uint8_t op = slot->req.op == XSP_BLK_INDIRECT ? slot->req.nr_segs : slot->req.op;
 
-	xsp_blk_back_respond(&q->back, slot->req.id, op, slot->status);
+	xsp_blk_back_respond(&q->back, slot->req.id, inner_op(slot), slot->status);
 	XSP_PROBE_RESPOND(&q->base, slot->op, slot->bytes, slot->taken_ns, q->base.worker->now_ns);
 	if (slot->bytes || slot->op == XSP_IO_FLUSH) /* it was not refused */
 		count_request(q, slot);
