@@ -15,7 +15,8 @@
 #include "backend/blk/data.h"
 #include "backend/probe.h"
 
-#define FEW 8 /* requests that wait in a ring */
+#define FEW        8            /* requests that wait in a ring */
+#define HALF_BYTES (128u << 10) /* take longer to bring than an event to send and to take */
 
 /* --- completions ------------------------------------------------------------------------------- */
 
@@ -155,11 +156,14 @@ static uint8_t inner_op(const struct xsp_slot *slot)
 /*
  * Few reads that this processor brings one after the other: half of them first, and the guest has those
  * while the rest is brought. All at once, and each side would wait for the other. Where many are under way
- * they come in halves by themselves, and larger batches cost less.
+ * they come in halves by themselves, and larger batches cost less. A worker that sleeps pays an event
+ * for each half: the half must be worth it.
  */
-static bool is_half(const struct xsp_blkq *q, const struct xsp_slot *slot, int n, int pending)
+static bool is_half(const struct xsp_blkq *q, const struct xsp_slot *slot, int n, int pending, uint32_t cost)
 {
-	return q->c.target->at_once && pending <= FEW && 2 * n >= pending && inner_op(slot) == XSP_BLK_READ;
+	return q->c.target->at_once && pending <= FEW && 2 * n >= pending &&
+	       inner_op(slot) == XSP_BLK_READ &&
+	       (q->base.worker->poller.set.mode != XSP_POLL_EVENT || cost >= HALF_BYTES);
 }
 
 /* Copy requests into slots, each with an io. Returns how many; < 0: the ring is broken. */
@@ -188,7 +192,7 @@ static int take(struct xsp_blkq *q, uint16_t *batch)
 		cost += slot->cost;
 		if (slot->req.op == XSP_BLK_BARRIER) /* nothing behind it yet */
 			break;
-		if (is_half(q, slot, n, pending))
+		if (is_half(q, slot, n, pending, cost))
 			break;
 	}
 	if (pending > 0)
