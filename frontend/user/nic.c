@@ -205,6 +205,23 @@ static bool handshake_done(const struct xsp_nic *nic)
 				   nic->me == XSP_XB_INITIALISING);
 }
 
+/*
+ * Looks until no watch has fired meanwhile. What fired with the last step would else be the first
+ * thing that xsp_nic_process finds: packets would wait for the store, however long that takes.
+ */
+static bool look_until_quiet(struct xsp_nic *nic)
+{
+	bool done;
+
+	for (int i = 0; i < MAX_STEPS; i++) {
+		xsp_nic_advance(nic);
+		done = handshake_done(nic);
+		if (!xsp_front_watch_fired(&nic->store) || (done && nic->error))
+			break;
+	}
+	return done;
+}
+
 /* Waits for the backend, step by step, until the state wanted is there or time is up. */
 static bool shake_hands(struct xsp_nic *nic)
 {
@@ -214,8 +231,7 @@ static bool shake_hands(struct xsp_nic *nic)
 		struct pollfd p = { .fd = xs_fileno(nic->store.xs), .events = POLLIN };
 		uint64_t now;
 
-		xsp_nic_advance(nic);
-		if (handshake_done(nic))
+		if (look_until_quiet(nic))
 			return true;
 		now = now_ms();
 		if (now >= by)
