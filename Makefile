@@ -135,7 +135,7 @@ bench-xen:      ## real Xen: hypercalls per I/O and packet beside blkback, QEMU,
 	@B=$(B) tools/bench/xen/bench.sh --json $(B)/bench/xen.json
 	@B=$(B) tools/bench/xen/net.sh --json $(B)/bench/xen-net.json
 
-bench-xen-ways: ## real Xen: emulated, para-virtualized and direct I/O in one table (a quarter of an hour)
+bench-xen-ways: ## real Xen: emulated, para-virtualized and direct I/O in one table (half an hour)
 	@tools/setup/install.sh xen
 	@$(MAKE) --no-print-directory -j$$(nproc) all
 	@mkdir -p $(B)/bench

@@ -1,42 +1,41 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # Runs in Dom0 (see ways.sh): the same jobs through the three ways of I/O virtualization, into
-# /out/ways: `times` (WAY JOB I/Os READ-MS;WRITE-MS), `net` (WAY DIRECTION Mbit/s), `notes`.
+# /out/ways: `times` (WAY JOB I/Os READ-MS;WRITE-MS), `net` (WAY DIRECTION Mbit/s), `guests` (WAY DOMID
+# TYPE), WAY.JOB.I/Os.xtr (who ran, who entered Xen and why), `facts` (NAME VALUE), `blocked` (WAY REASON).
 # dom0-ways.sh IMAGES PART...     IMAGES: where ways-images.sh put its files, as Dom0 sees it
 set -u
 . /src/tests/xen/world.sh
 . /src/tests/xen/assert.sh
-images=$1 out=/out/ways nvme=00:10.0
+out=/out/ways
+. /src/tools/bench/xen/jobs.sh
+images=$1 nvme=00:10.0
+TRACE_EVENTS=0x002af000 # an HVM guest's exits too
 shift
-mkdir -p $out
 
-note() { echo "$*" >>$out/notes; echo "      $*"; }
-job() { # NAME DEV IOS: fio's line
-	local what
-	case $1 in
-	rr1) what="--rw=randread --bs=4k --iodepth=1" ;;
-	rr32) what="--rw=randread --bs=4k --iodepth=32" ;;
-	rw32) what="--rw=randwrite --bs=4k --iodepth=32" ;;
-	sr8) what="--rw=read --bs=64k --iodepth=8" ;;
-	esac
-	echo "fio --name=j --minimal --filename=/dev/$2 --ioengine=libaio --direct=1 --size=64m --io_size=64g \
-		--norandommap --randrepeat=1 --number_ios=$3 $what | cut -d';' -f9,50"
+fact() { # NAME VALUE...
+	echo "$*" >>$out/facts
+	echo "      $*"
+}
+blocked() { # WAY REASON...
+	echo "$*" >>$out/blocked
+	echo "      blocked: $*"
 }
 in_way() { # GUEST (0: Dom0) SHELL TEXT
-	if [ "$1" = 0 ]; then bash -c "$2"; else in_guest "$1" "$2"; fi
+	if [ "$1" = 0 ]; then bash -c "$2"; else IN_GUEST_TIMEOUT=900 in_guest "$1" "$2"; fi
 }
-disk_jobs() { # WAY GUEST DEV IOS [JOB...]
+disk_jobs() { # WAY GUEST DEV IOS [JOB...]: each untraced, for the time, and traced, for the counts
 	local way=$1 guest=$2 dev=$3 ios=$4 j n
 	shift 4
+	[ $# -gt 0 ] || set -- rr1 rr32 rw32 sr8
 	in_way "$guest" "for i in 1 2 3 4 5 6 7 8 9; do [ -b /dev/$dev ] && exit; sleep 1; done; exit 1" || return
-	for j in "${@:-rr1 rr32 rw32 sr8}"; do
-		for j in $j; do
-			in_way "$guest" "$(job "$j" "$dev" "$ios")" >/dev/null # pages mapped, code warm
-			for n in $((ios)) $((5 * ios)); do
-				echo "$way $j $n $(IN_GUEST_TIMEOUT=${IN_GUEST_TIMEOUT:-900} in_way "$guest" "$(job "$j" "$dev" "$n")")" >>$out/times
-			done
-			tail -n 1 $out/times
+	for j; do
+		in_way "$guest" "$(job "$j" "$dev" "$ios")" >/dev/null # pages mapped, code warm
+		for n in $((ios)) $((5 * ios)); do
+			echo "$way $j $n $(in_way "$guest" "$(job "$j" "$dev" "$n")")" >>$out/times
+			case $j in rr1 | rr32) trace "$out/$way.$j.$n.xtr" in_way "$guest" "$(job "$j" "$dev" "$n")" >/dev/null ;; esac
 		done
+		tail -n 1 $out/times
 	done
 }
 nic_of() { # GUEST DRIVER: its interface
@@ -57,8 +56,10 @@ net_jobs() { # WAY GUEST DRIVER
 	done
 	in_guest "$2" "ip addr flush dev $nic; ip link set $nic down"
 }
-mode() { # WAY GUEST: what kind of domain
-	echo "$1 $(xl list -l "$(guest_domid "$2")" | sed -n 's/.*"type": "\(.*\)",*/\1/p' | tail -n 1)" >>$out/modes
+guest_is() { # WAY GUEST: which domain, of what type
+	local type
+	type=$(xl list -l "$(guest_domid "$2")" | sed -n 's/.*"type": "\(.*\)",*/\1/p' | tail -n 1)
+	echo "$1 $(guest_domid "$2") $type" >>$out/guests
 }
 
 bridge_up() {
@@ -68,6 +69,8 @@ bridge_up() {
 
 # --- fully virtualized: QEMU's IDE and e1000; and in the same guest, PV drivers --------------------
 
+# It boots from a disk of AHCI, whose firmware reads by DMA: an IDE one is read word by word, through a
+# port, which takes an hour here.
 hvm_start() { # 9 is its number
 	local d=$XSP_WORLD/guest9
 	mkdir -p "$d"
@@ -77,14 +80,17 @@ hvm_start() { # 9 is its number
 		type = "hvm"
 		memory = 256
 		vcpus = 1
-		boot = "d"
+		boot = "c"
+		hdtype = "ahci"
 		vga = "none"
+		vnc = 0
 		nographic = 1
 		bios_path_override = "/root/bios.bin"
-		device_model_args_hvm = [ "-global", "e1000.romfile=" ]
-		disk = [ 'vdev=hda,backendtype=qdisk,format=raw,access=rw,target=/dev/nullb0',
-			'vdev=hdc,devtype=cdrom,backendtype=qdisk,format=raw,access=ro,target=/root/hvm.iso',
-			'vdev=xvdb,backendtype=phy,format=raw,access=rw,script=block-xensplit,target=file,direct:/dev/nullb0' ]
+		device_model_args_hvm = [ "-global", "e1000.romfile=",
+			"-drive", "file=/dev/nullb0,if=none,id=emulated,format=raw,cache=none,aio=native",
+			"-device", "ide-hd,drive=emulated,bus=ide.0" ]
+		disk = [ 'vdev=hda,backendtype=qdisk,format=raw,access=rw,target=/root/hvm.iso',
+			'vdev=xvdq,backendtype=phy,format=raw,access=rw,script=block-xensplit,target=file,direct:/dev/nullb0' ]
 		vif = [ 'type=ioemu,model=e1000,mac=00:16:3e:00:00:19,bridge=xenbr0' ]
 		on_crash = "destroy"
 		on_reboot = "destroy"
@@ -93,20 +99,19 @@ hvm_start() { # 9 is its number
 	xl create "$d/xl.cfg" || return
 	xl domid guest9 >"$d/domid"
 	xenstore-read "/local/domain/$(cat "$d/domid")/console/tty" >"$d/tty"
-	_await 9 ready 0 1200 || { tail -n 40 "$(_console 9)"; tail -n 20 /var/log/xen/qemu-dm-guest9.log; return 1; }
+	_await 9 ready 0 600 || { tail -n 40 "$(_console 9)"; tail -n 20 /var/log/xen/qemu-dm-guest9.log; return 1; }
 }
 part_hvm() {
 	step "a fully virtualized guest"
 	check "it boots from its CD" hvm_start || return
-	mode emulated 9
-	cp /proc/uptime /tmp/up
-	check "IDE: the jobs" disk_jobs emulated 9 sda 40
+	guest_is emulated 9
+	guest_is hvm-pv 9
+	check "IDE: the jobs" disk_jobs emulated 9 sda 20
 	cat /tmp/check.out
 	check "e1000: TCP" net_jobs emulated 9 e1000
-	check "PV drivers in the same guest: disk" disk_jobs hvm-pv 9 xvdb 400
+	check "PV drivers in the same guest: disk" disk_jobs hvm-pv 9 xvdq 200
 	cat /tmp/check.out
 	check "PV drivers in the same guest: TCP" net_jobs hvm-pv 9 vif
-	mode hvm-pv 9
 	guest_destroy 9
 }
 
@@ -116,7 +121,7 @@ part_pv() { # WAY TYPE
 	step "a $2 guest on xensplitd"
 	GUEST_TYPE=$2 GUEST_XL="vif = [ 'mac=00:16:3e:00:00:11,bridge=xenbr0' ]${PIN:+
 		cpus = \"$PIN\"}" check "it boots" guest_start 1 xvda=file,direct:/dev/nullb0 || return
-	mode "$1" 1
+	guest_is "$1" 1
 	check "the jobs" disk_jobs "$1" 1 xvda 400
 	cat /tmp/check.out
 	check "TCP" net_jobs "$1" 1 vif
@@ -149,29 +154,82 @@ direct_start() {
 	mv /tmp/guest.cpio.was /images/guest.cpio
 	return $rc
 }
+# What others can't have while a guest has the device; and what its guest can't do.
+direct_alone() {
+	[ -b /dev/nvme0n1 ] && fact direct-dom0-has-it yes || fact direct-dom0-has-it no
+	sed "s/guest2/guest3/" $XSP_WORLD/guest2/xl.cfg >/tmp/second.cfg
+	timeout 60 xl create -p /tmp/second.cfg >/tmp/second.log 2>&1
+	fact direct-second-guest $? "$(grep -iE 'assigned|assignable' /tmp/second.log | head -n 1 | cut -d: -f3-)"
+	xl destroy guest3 2>/dev/null
+	timeout 60 xl save -p guest2 /tmp/saved >/tmp/save.log 2>&1
+	fact direct-save $? "$(grep -vE '^(Saving|WARNING)' /tmp/save.log | head -n 1 | cut -d: -f3-)"
+	rm -f /tmp/saved
+}
 part_direct() {
 	step "a device of its own"
 	xl dmesg | grep -E 'AMD-Vi|I/O virt' | tail -n 3
 	check "Dom0 drives the NVMe" dom0_nvme || return
+	echo "dom0-nvme 0 dom0" >>$out/guests
+	echo "dom0-nvme-again 0 dom0" >>$out/guests
 	check "Dom0: the jobs" disk_jobs dom0-nvme 0 nvme0n1 400
 	cat /tmp/check.out
-	dd if=/dev/urandom of=/tmp/mark bs=4k count=1 2>/dev/null
 	modprobe xen-pciback
 	check "Dom0 gives it away" xl pci-assignable-add $nvme || return
 	check "the guest boots with it" direct_start || return
-	mode direct 2
-	check "the guest: the jobs" disk_jobs direct 2 nvme0n1 400 rr1 rr32 sr8
+	guest_is direct 2
+	check "the guest: the jobs" disk_jobs direct 2 nvme0n1 400
 	cat /tmp/check.out
 	in_guest 2 "grep -i nvme /proc/interrupts; dmesg | grep -iE 'nvme|pcifront' | tail -n 8"
-	check "writes" timeout 60 bash -c ". /src/tests/xen/world.sh; $(declare -f in_way disk_jobs job); out=$out; IN_GUEST_TIMEOUT=40 disk_jobs direct 2 nvme0n1 400 rw32"
-	cat /tmp/check.out
+	direct_alone
 	check "the guest ends" guest_destroy 2
-	note "reset methods of the NVMe: $(cat /sys/bus/pci/devices/0000:$nvme/reset_method)"
+	fact direct-reset-methods "$(cat /sys/bus/pci/devices/0000:$nvme/reset_method)"
 	check "it is reset" eval "echo 1 >/sys/bus/pci/devices/0000:$nvme/reset"
 	check "Dom0 takes it back" xl pci-assignable-remove -r $nvme
 	check "Dom0 uses it again" eventually 20 test -b /dev/nvme0n1 &&
 		check "Dom0: the jobs again" disk_jobs dom0-nvme-again 0 nvme0n1 400
 	cat /tmp/check.out
+}
+
+# --- self-virtualized: the device makes devices of itself ----------------------------------------------
+
+pf=01:00.0 vf=01:00.1
+virtual_function() { # its queues and its interrupt are the physical function's to give
+	local d=/sys/bus/pci/devices
+	echo 0 >$d/0000:$pf/sriov_drivers_autoprobe
+	echo 1 >$d/0000:$pf/sriov_numvfs && [ -e $d/0000:$vf ] || return
+	"$images/virtual-function" /dev/nvme0 1 2 1
+}
+part_sriov() {
+	step "a device that makes devices of itself"
+	check "Dom0 drives the NVMe" dom0_nvme || { blocked sriov "Dom0 can't drive an NVMe with SR-IOV"; return; }
+	check "it makes a virtual function" virtual_function || {
+		blocked sriov "the virtual function can't be made: $(tail -n 1 /tmp/check.out)"
+		return
+	}
+	modprobe xen-pciback
+	nvme=$vf
+	check "Dom0 gives it away" xl pci-assignable-add $vf || {
+		blocked sriov "the virtual function can't be given away: $(tail -n 1 /tmp/check.out)"
+		return
+	}
+	check "a guest boots with it" direct_start || {
+		blocked sriov "no guest starts with the virtual function"
+		return
+	}
+	guest_is sriov 2
+	echo "sriov-dom0 0 dom0" >>$out/guests
+	check "the guest: the jobs" disk_jobs sriov 2 nvme0n1 400 || {
+		in_guest 2 "lspci -k 2>/dev/null; dmesg | grep -iE 'nvme|pcifront' | tail -n 8" | tee /tmp/why
+		blocked sriov "the guest's driver fails: $(grep nvme /tmp/why | tail -n 1 | cut -d']' -f2-)"
+		return
+	}
+	cat /tmp/check.out
+	in_guest 2 "$(job rr32 nvme0n1 2000)" >/tmp/beside &
+	check "Dom0 on the physical function meanwhile: the jobs" disk_jobs sriov-dom0 0 nvme0n1 400 rr32
+	cat /tmp/check.out
+	wait $!
+	[ -s /tmp/beside ] && fact sriov-both yes || fact sriov-both no
+	guest_destroy 2
 }
 
 modprobe null_blk gb=1 bs=512 irqmode=0 nr_devices=1 || { echo "no null_blk"; exit 1; }

@@ -1,10 +1,10 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: MIT
-# The jobs of a guest's disk that are measured (dom0.sh, dom0-fronts.sh), to be sourced in Dom0.
+# The jobs of a guest's disk that are measured (dom0.sh, dom0-fronts.sh, dom0-ways.sh), to be sourced in Dom0.
 #
 # Each job runs with N and with 5 N I/Os, untraced (for the time) and traced (for the counts): the
 # difference leaves out what starting fio costs.
-out=/out/bench
+out=${out:-/out/bench}
 mkdir -p $out
 
 job() { # NAME DEV IOS: fio's line
@@ -22,10 +22,10 @@ job() { # NAME DEV IOS: fio's line
 }
 ios() { case $1 in rr32 | rw32) echo 1000 ;; sr1m) echo 50 ;; *) echo 400 ;; esac }
 
-trace() { # FILE COMMAND...
+trace() { # FILE COMMAND...: hypercalls and who runs; TRACE_EVENTS: another mask of xentrace's
 	local f=$1 pid
 	shift
-	"$(echo /usr/lib/xen-4.*/bin/xentrace)" -D -S 4096 -e 0x0022f000 /tmp/trace >/dev/null 2>&1 &
+	"$(echo /usr/lib/xen-4.*/bin/xentrace)" -D -S 4096 -e "${TRACE_EVENTS:-0x0022f000}" /tmp/trace >/dev/null 2>&1 &
 	pid=$!
 	sleep 1
 	"$@"

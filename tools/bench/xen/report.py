@@ -13,6 +13,8 @@ CPU_CHANGE = 0x0001F003
 HYPERCALL = 0x00201000 + 13 # TRC_PV_HYPERCALL_V2
 SUBCALL = 0x00202000 + 14   # TRC_PV_HYPERCALL_SUBCALL: one in a multicall
 TO = 0x00028000 + 15        # TRC_SCHED_SWITCH_INFNEXT: domid, ...
+TRAPS = {0x00201000 + n for n in (3, 4, 5, 6, 9, 10, 11)} # TRC_PV_*: traps, page faults, emulated instructions
+EXIT = 0x00081000 + 2       # TRC_HVM_VMEXIT: the reason, ...
 WIDE = 0x100                # TRC_64_FLAG: a 64-bit guest's
 LOST = 0x0001F001
 
@@ -24,28 +26,46 @@ GRANT = {0: "map", 1: "unmap", 5: "copy"}
 
 
 class Trace:
-    """Counts of hypercalls by domain and name; grant references by domain and kind."""
+    """Counts of hypercalls by domain and name; grant references by domain and kind; entries into Xen of
+    each domain, and why an HVM or PVH one left its guest; nanoseconds that it had a CPU (32767: nobody)."""
 
     def __init__(self, path):
         self.calls = collections.Counter()
         self.grants = collections.Counter()
         self.refs = collections.Counter()
+        self.entries = collections.Counter()
+        self.exits = collections.Counter()
+        self.ran = collections.Counter()
         self.lost = False
-        domain = None # one physical CPU, so one running domain
+        cpu, domain, seen = 0, None, None # who runs on that CPU, and until when that is counted
+        cpus = {}
         data = open(path, "rb").read()
         pos = 0
         while pos + 4 <= len(data):
             head, = struct.unpack_from("<I", data, pos)
             event, n = head & 0x0FFFFFFF, head >> 28 & 7
+            now = struct.unpack_from("<Q", data, pos + 4)[0] if head >> 31 else None
             pos += 4 + (8 if head >> 31 else 0)
             extra = struct.unpack_from("<%dI" % n, data, pos)
             pos += 4 * n
+            if event == CPU_CHANGE:
+                cpus[cpu] = domain, seen
+                cpu = extra[0]
+                domain, seen = cpus.get(cpu, (None, None))
+            if now and seen and domain is not None:
+                self.ran[domain] += now - seen
+            seen = now or seen
             if event == TO:
                 domain = extra[0]
             elif event == LOST:
                 self.lost = True
             elif event & ~WIDE in (HYPERCALL, SUBCALL) and domain is not None:
                 self.hypercall(domain, extra, event & ~WIDE == SUBCALL)
+            elif event & ~WIDE in TRAPS:
+                self.entries[domain] += 1
+            elif event & ~WIDE == EXIT:
+                self.entries[domain] += 1
+                self.exits[domain, extra[0]] += 1
 
     def hypercall(self, domain, extra, inner):
         op, args, pos = extra[0] & 0xFFFFF, [], 1
@@ -61,6 +81,7 @@ class Trace:
         # a multicall's inner calls are no entries into Xen
         if not inner:
             self.calls[domain, "all"] += 1
+            self.entries[domain] += 1
         self.calls[domain, NAMES.get(op, "hypercall %d" % op)] += 1
         if op == 20:
             kind = GRANT.get(args[0], "other")

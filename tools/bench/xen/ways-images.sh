@@ -8,7 +8,7 @@
 #
 # hvm.iso      GRUB, the kernel, the guests' initramfs with IDE and e1000 drivers
 # direct.cpio  to be appended to the guests' initramfs: NVMe and xen-pcifront
-# dom0/        Dom0's NVMe drivers, `order` lists them;  bios.bin  SeaBIOS
+# dom0/        Dom0's NVMe drivers, `order` lists them;  bios.bin  SeaBIOS;  virtual-function
 # Packages: grub-pc-bin xorriso mtools seabios zstd (tools/setup/packages.txt).
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -54,6 +54,7 @@ extend() { # NAME MODULE...: an archive to append to the guests', whose list of 
 extend direct xen-pcifront nvme >"$out/direct.cpio"
 copy "$out/dom0" nvme >"$out/dom0/order"
 cp /usr/share/seabios/bios-256k.bin "$out/bios.bin"
+cc -O2 -o "$out/virtual-function" "$here/virtual-function.c"
 
 mkdir -p "$t/iso/boot/grub"
 cp "$t"/k/boot/vmlinuz-* "$t/iso/vmlinuz"

@@ -1,70 +1,148 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What one run of ways.sh found: a table, or JSON. Reads what dom0-ways.sh left."""
+"""What runs of ways.sh found: two tables and what the textbooks claim, or JSON. Reads what dom0-ways.sh left."""
 import argparse
 import collections
 import json
 import os
+import sys
+
+sys.dont_write_bytecode = True # nothing is left in the tree
+import report
+import ways_claims
 
 JOBS = {"rr1": "4 KiB reads, depth 1", "rr32": "4 KiB reads, depth 32", "rw32": "4 KiB writes, depth 32",
         "sr8": "64 KiB reads, depth 8"}
 NET = {"out": "TCP out, Mbit/s", "in": "TCP in, Mbit/s"}
-# way: (name, guest, its memory)
-PV, HAP = "PV, direct paging", "nested paging"
 WAYS = {
-    "emulated": ("emulated: IDE, e1000", "HVM, " + HAP),
-    "hvm-pv": ("para-virtualized, events", "HVM, " + HAP),
-    "pvh-event1": ("para-virtualized, events", "PVH, " + HAP),
-    "pv-event1": ("para-virtualized, events", PV),
-    "direct": ("direct: NVMe", PV),
-    "dom0-nvme": ("no guest: NVMe in Dom0, before", "Dom0: " + PV),
-    "dom0-nvme-again": ("the same, handed back and reset", "Dom0: " + PV),
-    "pv-event": ("3 CPUs: para-virtualized, events", PV),
-    "pv-poll": ("3 CPUs: a worker that polls on its own", PV),
+    "emulated": "emulated: IDE, e1000",
+    "hvm-pv": "para-virtualized, events",
+    "pvh-event1": "para-virtualized, events",
+    "pv-event1": "para-virtualized, events",
+    "direct": "direct: an NVMe",
+    "sriov": "self-virtualized: a virtual function of an NVMe",
+    "sriov-dom0": "the same NVMe's physical function, meanwhile",
+    "dom0-nvme": "no guest: an NVMe in Dom0",
+    "dom0-nvme-again": "the same, handed back and reset",
+    "pv-event": "3 CPUs in turns: para-virtualized, events",
+    "pv-poll": "3 CPUs in turns: para-virtualized, a worker that polls",
 }
+MEMORY = {"pv": "PV, direct paging", "dom0": "Dom0: PV, direct paging", "pvh": "PVH, nested paging",
+          "hvm": "HVM, nested paging"}
+IDLE = 32767
+PORT, NESTED_FAULT = 0x7b, 0x400 # AMD's exit codes: port I/O; a page that isn't there, so a device's registers
 
 
-def read(path):
+def read(where, name):
+    path = os.path.join(where, name)
     if os.path.exists(path):
         for line in open(path):
             yield line.split()
 
 
+def traced(where, way, job, few, many, domid):
+    """What one more I/O costs: entries into Xen, event channel and grant operations, instructions of each side."""
+    paths = [os.path.join(where, "%s.%s.%d.xtr" % (way, job, n)) for n in (few, many)]
+    if not all(os.path.exists(p) for p in paths):
+        return {}
+    a, b = (report.Trace(p) for p in paths)
+
+    def more(field, *keys):
+        return round(sum(getattr(b, field)[k] - getattr(a, field)[k] for k in keys) / (many - few), 3)
+    row = {"records_lost": a.lost or b.lost}
+    for side, d in (("guest", domid), ("dom0", 0)):
+        row[side] = {"entries": more("entries", d), "event_channel_ops": more("calls", (d, "event_channel_op")),
+                     "grant_ops": more("calls", (d, "grant_table_op")), "port_exits": more("exits", (d, PORT)),
+                     "register_exits": more("exits", (d, NESTED_FAULT)),
+                     "virtual_us": round(more("ran", d) / 1000, 3)}
+    row["idle_virtual_us"] = round(more("ran", IDLE) / 1000, 3)
+    return row
+
+
 def measure(where):
+    guests = {words[0]: (int(words[1]), words[2]) for words in read(where, "guests") if len(words) == 3}
     times = collections.defaultdict(dict)
-    for words in read(os.path.join(where, "times")):
+    for words in read(where, "times"):
         if len(words) == 4:
             way, job, n, ms = words
             times[way, job][int(n)] = max(int(v) for v in ms.split(";"))
-    rows = collections.defaultdict(dict)
-    for (way, job), ms in times.items():
-        few, many = min(ms), max(ms)
-        spent = ms[many] - ms[few]
-        if spent > 0:
-            rows[way][job] = round(1000 * (many - few) / spent)
-    for words in read(os.path.join(where, "net")):
-        if len(words) == 3:
-            rows[words[0]][words[1]] = float(words[2])
+    rows = {}
+    for way, name in WAYS.items():
+        domid, kind = guests.get(way, (0, ""))
+        row = {"way": name, "guest": MEMORY.get(kind, kind)}
+        for job in JOBS:
+            ms = times.get((way, job), {})
+            if len(ms) == 2 and max(ms.values()) > ms[min(ms)]:
+                few, many = sorted(ms)
+                row[job] = {"ios": many - few, "virtual_ms": ms[many] - ms[few],
+                            "per_s": round(1000 * (many - few) / (ms[many] - ms[few]))}
+                row[job].update(traced(where, way, job, few, many, domid))
+        for words in read(where, "net"):
+            if len(words) == 3 and words[0] == way:
+                row[words[1]] = float(words[2])
+        if len(row) > 2:
+            rows[way] = row
+    for words in read(where, "blocked"):
+        if words[0] not in rows:
+            rows[words[0]] = {"way": WAYS.get(words[0], words[0]), "guest": "–", "blocked": " ".join(words[1:])}
     return rows
+
+
+def line(*cells):
+    print("| " + " | ".join(str(c) for c in cells) + " |")
+
+
+def speeds(rows):
+    columns = {**JOBS, **NET}
+    line("way", "guest, memory", *columns.values())
+    print("|---" * (len(columns) + 2) + "|")
+    for row in rows.values():
+        if "blocked" in row:
+            line(row["way"], row["guest"], "blocked: " + row["blocked"], *["–"] * (len(columns) - 1))
+            continue
+        line(row["way"], row["guest"], *(row[c]["per_s"] if c in JOBS and c in row else row.get(c, "–") for c in columns))
+
+
+def costs(rows):
+    line("way", "guest, memory", "job", "entries into Xen: guest", "of them port I/O", "registers in memory", "Dom0",
+         "event channel ops: guest", "Dom0", "grant ops: Dom0", "instructions: guest", "Dom0", "Dom0's share")
+    print("|---" * 13 + "|")
+    for row in rows.values():
+        for job in ("rr1", "rr32"):
+            if "guest" not in row.get(job, {}):
+                continue
+            g, d = row[job]["guest"], row[job]["dom0"]
+            none = row["guest"] == MEMORY["dom0"]
+            line(row["way"], row["guest"], JOBS[job], *(["–"] * 3 if none else
+                 ["%.1f" % abs(g[k]) for k in ("entries", "port_exits", "register_exits")]), "%.1f" % abs(d["entries"]),
+                 "–" if none else "%.2f" % abs(g["event_channel_ops"]), "%.2f" % abs(d["event_channel_ops"]),
+                 "%.2f" % abs(d["grant_ops"]), "–" if none else round(g["virtual_us"] * 250), round(d["virtual_us"] * 250),
+                 "–" if none else "%d %%" % round(100 * d["virtual_us"] / (g["virtual_us"] + d["virtual_us"])))
 
 
 def main():
     p = argparse.ArgumentParser(description=__doc__)
-    p.add_argument("dir", help="what dom0-ways.sh left: times, net")
-    p.add_argument("--json", metavar="FILE")
+    p.add_argument("dir", help="what dom0-ways.sh left: times, net, guests, facts, blocked, *.xtr")
+    p.add_argument("--json", metavar="FILE", help="the same")
     args = p.parse_args()
     rows = measure(args.dir)
-    columns = {**JOBS, **NET}
-    print("| way | guest, memory | " + " | ".join(columns.values()) + " |")
-    print("|---" * (len(columns) + 2) + "|")
-    for way, (name, guest) in WAYS.items():
-        if way in rows:
-            print("| %s | %s | %s |" % (name, guest, " | ".join(str(rows[way].get(c, "–")) for c in columns)))
+    facts = {words[0]: " ".join(words[1:]) for words in read(args.dir, "facts")}
+    claims = ways_claims.judge(rows, facts)
+    speeds(rows)
+    print()
+    costs(rows)
+    print()
+    for c in claims:
+        print("- **%s** %s: %s" % (c["claim"], c["verdict"], c["why"]))
+    lost = any(isinstance(j, dict) and j.get("records_lost") for r in rows.values() for j in r.values())
+    if lost:
+        print("Trace records were lost: the counts are too small.", file=sys.stderr)
     if args.json:
         with open(args.json, "w") as f:
-            json.dump({"schema": 1, "clock": "icount, 4 virtual ns an instruction", "unit": "I/O per virtual second",
-                       "rows": {WAYS[w][0] + "; " + WAYS[w][1]: r for w, r in rows.items()}}, f, indent=1)
+            json.dump({"schema": 2, "clock": "icount, 4 virtual ns an instruction", "rows": rows, "facts": facts,
+                       "claims": claims}, f, indent=1, ensure_ascii=False)
             f.write("\n")
+    return 1 if lost else 0
 
 
-main()
+sys.exit(main())
