@@ -66,6 +66,7 @@ struct xsp_io *xsp_worker_get_io(struct xsp_worker *w)
 	io->bounce = w->bounce + (size_t)xsp_worker_io_number(w, io) * XSP_BOUNCE_BYTES;
 	io->iovs = io->own_iovs;
 	io->extents = io->own_extents;
+	io->pages = io->own_pages;
 	io->area = NULL;
 	return io;
 }
@@ -81,6 +82,7 @@ bool xsp_worker_get_area(struct xsp_worker *w, struct xsp_io *io)
 	io->bounce = w->area_bounce + (size_t)(area - w->areas) * XSP_AREA_BYTES;
 	io->iovs = area->iov;
 	io->extents = area->extent;
+	io->pages = area->page;
 	return true;
 }
 

@@ -71,6 +71,7 @@ struct xsp_area {
 	struct xsp_blk_seg seg[XSP_AREA_SEGS]; /* the private copy of its segments */
 	struct iovec iov[XSP_AREA_SEGS];
 	uint16_t extent[XSP_AREA_SEGS];
+	uint8_t *page[XSP_AREA_SEGS];
 };
 
 struct xsp_worker {

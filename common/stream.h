@@ -54,6 +54,14 @@ static inline void xsp_stream_line(__m128i *at, const __m128i_u *src)
 	_mm_stream_si128(at + 3, d);
 }
 
+static inline void xsp_stream_four(__m128i *at, const __m128i_u *src)
+{
+	xsp_stream_line(at, src);
+	xsp_stream_line(at + 4, src + 4);
+	xsp_stream_line(at + 8, src + 8);
+	xsp_stream_line(at + 12, src + 12);
+}
+
 static inline void xsp_stream_copy(void *to, const void *from, size_t n)
 {
 	size_t head = xsp_stream_head(to, n);
@@ -63,11 +71,9 @@ static inline void xsp_stream_copy(void *to, const void *from, size_t n)
 	if (head)
 		memcpy(to, from, head);
 	n -= head;
-	for (; n >= 256; n -= 256, at += 16, src += 16) { /* pages: as few instructions as can be */
-		xsp_stream_line(at, src);
-		xsp_stream_line(at + 4, src + 4);
-		xsp_stream_line(at + 8, src + 8);
-		xsp_stream_line(at + 12, src + 12);
+	for (; n >= 512; n -= 512, at += 32, src += 32) { /* pages: as few instructions as can be */
+		xsp_stream_four(at, src);
+		xsp_stream_four(at + 16, src + 16);
 	}
 	for (; n >= 64; n -= 64, at += 4, src += 4)
 		xsp_stream_line(at, src);

@@ -140,46 +140,68 @@ static void add_iov(struct xsp_io *io, uint8_t *addr, uint32_t len)
 }
 
 /*
- * The request's iovecs: each segment where it is mapped, or its place in the buffer. What a processor
- * copies on its way to us, it copies into the buffer all the same: that stays in our cache, and from there
- * it goes past the cache to the guest's pages. A copy more, but lines that are dirty in our cache would
- * keep the guest waiting for far longer (common/stream.h).
+ * Data goes straight to and from the pages that are mapped. What a processor copies on its way to us, it
+ * copies into the buffer all the same: that stays in our cache, and from there it goes past the cache
+ * to the guest's pages. A copy more, but lines that are dirty in our cache would keep the guest waiting
+ * for far longer (common/stream.h). What is not aligned goes through the buffer, which is.
  */
-static void place(struct xsp_blkq *q, struct xsp_slot *slot)
+static bool goes_straight(const struct xsp_blkq *q, const struct xsp_slot *slot, const struct xsp_blk_seg *segs)
 {
-	const struct xsp_blk_seg *segs = xsp_blkq_segs(q, slot);
+	return q->pages && !(slot->op == XSP_IO_READ && q->c.target->copied_reads) &&
+	       xsp_blk_aligned(segs, slot->n_segs, q->limits.sector_size);
+}
+
+/* One iovec, the buffer. A read's data is copied to what is mapped in the end, which stays so for that long. */
+static bool place_buffered(struct xsp_blkq *q, struct xsp_slot *slot, const struct xsp_blk_seg *segs)
+{
 	struct xsp_io *io = io_of(q, slot);
-	bool aligned = xsp_blk_aligned(segs, slot->n_segs, q->limits.sector_size);
-	bool straight = q->pages && aligned && !(slot->op == XSP_IO_READ && q->c.target->copied_reads);
+	bool all = true;
+
+	io->iovs[0] = (struct iovec){ io->bounce, slot->bytes };
+	io->niov = 1;
+	io->mapped = false;
+	io->copied_out = q->pages && slot->op == XSP_IO_READ;
+	if (!io->copied_out) {
+		memset(io->extents, 0xff, slot->n_segs * sizeof(io->extents[0])); /* XSP_NO_EXTENT */
+		return true;
+	}
+	for (uint32_t i = 0; i < slot->n_segs; i++) {
+		io->pages[i] = xsp_pages_get(q->pages, segs[i].gref, &io->extents[i]);
+		all &= io->pages[i] != NULL;
+	}
+	return all;
+}
+
+/* Each segment where it is mapped, or its place in the buffer. */
+static bool place_straight(struct xsp_blkq *q, struct xsp_slot *slot, const struct xsp_blk_seg *segs)
+{
+	struct xsp_io *io = io_of(q, slot);
+	bool all = true;
 	uint32_t at = 0;
 
 	io->niov = 0;
 	io->mapped = false;
+	io->copied_out = false;
 	for (uint32_t i = 0; i < slot->n_segs; i++) {
+		uint8_t *page = xsp_pages_get(q->pages, segs[i].gref, &io->extents[i]);
 		uint32_t len = seg_bytes(&segs[i]);
-		uint8_t *page = NULL;
 
-		io->extents[i] = XSP_NO_EXTENT;
-		if (straight) /* what is not aligned goes through the buffer, which is */
-			page = xsp_pages_get(q->pages, segs[i].gref, &io->extents[i]);
 		io->mapped |= page != NULL;
+		all &= page != NULL;
 		add_iov(io, page ? page + segs[i].first * XSP_SECTOR_SIZE : io->bounce + at, len);
 		at += len;
 	}
-	io->iov = io->iovs;
+	return all;
 }
 
-/* A piece of the buffer into the guest's page, if it is mapped. */
-static bool copy_mapped(struct xsp_blkq *q, const struct xsp_blk_seg *seg, const uint8_t *from, uint32_t len)
+/* The request's iovecs; false: pages that it could use are not mapped. */
+static bool place(struct xsp_blkq *q, struct xsp_slot *slot)
 {
-	uint16_t extent;
-	uint8_t *page = q->pages ? xsp_pages_get(q->pages, seg->gref, &extent) : NULL;
+	const struct xsp_blk_seg *segs = xsp_blkq_segs(q, slot);
+	struct xsp_io *io = io_of(q, slot);
 
-	if (!page)
-		return false;
-	xsp_stream_copy(page + seg->first * XSP_SECTOR_SIZE, from, len);
-	xsp_pages_put(q->pages, extent);
-	return true;
+	io->iov = io->iovs;
+	return goes_straight(q, slot, segs) ? place_straight(q, slot, segs) : place_buffered(q, slot, segs);
 }
 
 /* What went through the buffer of a placed request: grant copies, but for reads into mapped pages. */
@@ -193,39 +215,48 @@ static void copy_unmapped(struct xsp_blkq *q, uint16_t number, struct copies *c)
 	for (uint32_t i = 0; i < slot->n_segs; i++) {
 		uint32_t len = seg_bytes(&segs[i]);
 
-		if (io->extents[i] == XSP_NO_EXTENT && (c->in || !copy_mapped(q, &segs[i], io->bounce + at, len)))
+		if (io->extents[i] == XSP_NO_EXTENT)
 			copies_add(c, number, segs[i].gref, segs[i].first * XSP_SECTOR_SIZE,
 				   io->bounce + at, len);
+		else if (io->copied_out)
+			xsp_stream_copy(io->pages[i] + segs[i].first * XSP_SECTOR_SIZE, io->bounce + at, len);
 		at += len;
 	}
 }
 
-static void want_pages(struct xsp_blkq *q, const uint16_t *slots, unsigned int n)
+/* Map what these lack, and place them again. What still isn't mapped then is copied. */
+static void place_again(struct xsp_blkq *q, const uint16_t *slots, unsigned int n)
 {
 	for (unsigned int i = 0; i < n; i++) {
 		struct xsp_slot *slot = &q->slots[slots[i]];
 		const struct xsp_blk_seg *segs = xsp_blkq_segs(q, slot);
 
+		xsp_data_release(q, slot);
 		for (uint32_t k = 0; k < slot->n_segs; k++)
 			xsp_pages_want(q->pages, segs[k].gref);
 	}
 	xsp_pages_map(q->pages);
+	for (unsigned int i = 0; i < n; i++)
+		place(q, &q->slots[slots[i]]);
 }
 
 void xsp_data_in(struct xsp_blkq *q, const uint16_t *slots, unsigned int n)
 {
+	uint16_t lacking[XSP_VISIT_REQS];
+	unsigned int n_lacking = 0;
 	struct copies c;
 
 	c.q = q;
 	c.in = true;
 	c.n = 0;
+	for (unsigned int i = 0; i < n; i++)
+		if (!place(q, &q->slots[slots[i]]))
+			lacking[n_lacking++] = slots[i];
 	if (q->pages)
-		want_pages(q, slots, n);
-	for (unsigned int i = 0; i < n; i++) {
-		place(q, &q->slots[slots[i]]);
+		place_again(q, lacking, n_lacking);
+	for (unsigned int i = 0; i < n; i++)
 		if (q->slots[slots[i]].op == XSP_IO_WRITE)
 			copy_unmapped(q, slots[i], &c);
-	}
 	copies_do(&c);
 }
 

@@ -262,6 +262,7 @@ void *xsp_pages_get(struct xsp_pages *p, uint32_t gref, uint16_t *ret_extent)
 	*ret_extent = p->entry[e].extent;
 	x = &p->extent[*ret_extent];
 	x->in_use++;
+	x->used = p->clock;
 	return x->addr + (size_t)p->entry[e].page * XSP_PAGE_SIZE;
 }
 

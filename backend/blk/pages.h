@@ -40,11 +40,15 @@ void xsp_pages_free(struct xsp_pages *p);
 /**
  * xsp_pages_want - note that a page will be looked up; unknown ones are mapped by xsp_pages_map
  *
- * A batch of requests wants all its pages first, so that they are mapped in few calls.
+ * A batch of requests wants all that it lacks first, so that it is mapped in few calls.
  */
 void xsp_pages_want(struct xsp_pages *p, uint32_t gref);
 
-/** xsp_pages_map - map what was wanted and is not there yet, evicting what was not used for long */
+/**
+ * xsp_pages_map - map what was wanted and is not there yet, evicting what was not used for long
+ *
+ * Once for each batch, even if it lacks nothing: how long ago a page was used is counted in batches.
+ */
 void xsp_pages_map(struct xsp_pages *p);
 
 /**

@@ -36,14 +36,17 @@ struct xsp_io {
 	void *queue;
 	uint16_t slot;
 	bool mapped;              /* its data lies in pages of the guest, not in the buffer */
+	bool copied_out;          /* what was read goes from the buffer to pages of the guest */
 	bool sync_before, sync_after; /* flushes around this write, still to do: a target that makes a
 				       * write durable by itself clears sync_after */
-	uint8_t *bounce;          /* its buffer, its iovecs and, for mapped pages, their extents: */
+	uint8_t *bounce;          /* its buffer, its iovecs and, for mapped pages, their extents and places: */
 	struct iovec *iovs;       /* its own for a direct request, its area's for an indirect one */
 	uint16_t *extents;
+	uint8_t **pages;          /* only of those that are copied to */
 	struct xsp_area *area;
 	struct iovec own_iovs[XSP_BLK_SEGS];
 	uint16_t own_extents[XSP_BLK_SEGS];
+	uint8_t *own_pages[XSP_BLK_SEGS];
 	struct xsp_io *next;      /* free list, or a wrapper's own list while it holds the request */
 	uint64_t scratch[3];      /* the wrapper's or target's, for the time it holds the request */
 	struct xsp_mail mail;     /* likewise: the way from thread to thread */
