@@ -53,12 +53,15 @@ struct run {
 	uint64_t began_ns, shown_ns, shown_ops;
 };
 
-static volatile sig_atomic_t interrupted;
+static volatile sig_atomic_t interrupted; /* by SIGINT or SIGTERM: no more */
+static volatile sig_atomic_t enough;      /* SIGUSR1: the load phase is over, what comes after it is not */
 
 static void on_signal(int sig)
 {
-	(void)sig;
-	interrupted = 1;
+	if (sig == SIGUSR1)
+		enough = 1;
+	else
+		interrupted = 1;
 }
 
 static uint64_t now_ns(void)
@@ -192,7 +195,7 @@ static bool around(struct run *r, uint32_t *block, bool *write)
 	if (r->next >= r->blocks)
 		r->next = 0;
 	*block = r->next;
-	return now_ns() < r->end_ns;
+	return !enough && now_ns() < r->end_ns;
 }
 
 static bool at_random(struct run *r, uint32_t *block, bool *write)
@@ -203,7 +206,7 @@ static bool at_random(struct run *r, uint32_t *block, bool *write)
 
 	*write = rnd(r) % 100 < percent;
 	*block = (uint32_t)(rnd(r) % r->blocks);
-	return now_ns() < r->end_ns;
+	return !enough && now_ns() < r->end_ns;
 }
 
 static void progress(struct run *r, uint64_t now)
@@ -420,6 +423,7 @@ int vbd_verify(struct xsp_disk *disk, const struct vbd_load *load)
 	if (!code) {
 		sigaction(SIGINT, &act, NULL);
 		sigaction(SIGTERM, &act, NULL);
+		sigaction(SIGUSR1, &act, NULL);
 		r->began_ns = r->shown_ns = now_ns();
 		error = all_phases(r);
 		seconds = (double)(now_ns() - r->began_ns) / 1e9;
