@@ -134,21 +134,36 @@ await_be() { # DOM STATES
 	await 10 be_is "$1" "$2" || { wrong "backend of domain $1 is in state '$(be_state "$1")', not $2"; return 1; }
 }
 
-# A guest that does verified I/O meanwhile and must see no error.
-good_begin() { # DOM SECONDS [OPTION...]
+# A guest that does verified I/O meanwhile, however long that takes here, and must see no error. What it
+# wrote is read back at the end.
+good_begin() { # DOM SECONDS [OPTION...]: so long at least
 	local dom=$1 seconds=$2
 	shift 2
-	guest_start "$dom" "$B/bin/xensplit-vbd" verify xvda --size 16M --time "$seconds" --quiet --json "$@" \
+	guest_start "$dom" "$B/bin/xensplit-vbd" verify xvda --size 16M --time 3600 --quiet --json "$@" \
 		>"$T/good$dom.json" 2>"$T/good$dom.err"
-	good[dom]=$started
+	good[dom]=$started good_until[dom]=$((SECONDS + seconds))
+}
+good_works() { # DOM: until the daemon has served it
+	local from
+	await 10 be_is "$1" 4 && from=$(counter "$1" wr_req) || { wrong "guest $1 does not connect"; return; }
+	good_wrote() { [ "$(counter "$1" wr_req)" -gt "$2" ]; }
+	await 30 good_wrote "$1" "$from" || wrong "guest $1 does no I/O"
+}
+good_over() { # DOM: its time is over, and SIGUSR1 only ends its load; or it has left already
+	local caught
+	caught=$(sed -n 's/^SigCgt:\t//p' "/proc/${good[$1]}/status" 2>/dev/null)
+	[ -z "$caught" ] || [ "$(state_of "${good[$1]}")" = Z ] ||
+		{ [ "$SECONDS" -ge "${good_until[$1]}" ] && (((0x$caught >> 9) & 1)); }
 }
 good_end() { # DOM TEXT
 	local rc=0
+	await 60 good_over "$1" || wrong "guest $1 does no I/O $2"
+	kill -USR1 "${good[$1]}" 2>/dev/null
 	wait "${good[$1]}" || rc=$?
 	[ $rc = 0 ] && { ok "guest $1 saw no error $2"; return; }
 	wrong "guest $1 failed ($rc) $2: $(tail -n 3 "$T/good$1.err" "$T/good$1.json")"
 }
-declare -a good
+declare -a good good_until
 
 close() {
 	if [ -n "${daemon:-}" ] && alive; then

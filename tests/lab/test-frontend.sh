@@ -48,7 +48,7 @@ for _ in 1 2 3; do
 	sleep 0.3
 	daemon_start
 done
-sleep 0.5
+works 1 51712 20000 # of which half are reads
 load_end
 python3 - "$T/verify.json" <<'PY' || fail "figures"
 import json, sys
@@ -59,33 +59,29 @@ PY
 echo "== wrong data is found"
 dom 1 xensplit-vbd verify xvda --time 30 --quiet >"$T/out" 2>&1 &
 load=$!
-sleep 1.5
+works 1 51712 10000 # it is filled
 dd if=/dev/urandom of="$T/a.img" bs=1M count=8 conv=notrunc status=none
-sleep 0.5
+wait_for 60 grep -q "wrong data" "$T/out" || fail "verify did not see that the image was changed under it"
 dom 1 sh -c 'kill -INT $(xenstore-read device/vbd/51712/owner | cut -d" " -f1)'
 wait $load
-[ $? = 1 ] || fail "verify did not see that the image was changed under it"
+[ $? = 1 ] || fail "wrong data, and another exit code than 1"
 grep -m 1 "wrong data, read of 4096 bytes at .*: foreign data\|torn" "$T/out" || fail "$(cat "$T/out")"
 
 echo "== the store stands still for two seconds: data does not mind"
-dom 1 xensplit-vbd verify xvda --rw randrw --time 4 --quiet --json >"$T/verify.json" &
-load=$!
-sleep 1
+load_begin 1 xvda --rw randrw
+works 1 51712
 store=$(cat "$lab/xenstored.pid")
 dom 0 kill -STOP "$store"
 sleep 2
+before=$(answered 1 51712)
+wait_for 20 eval '[ "$(answered 1 51712)" -gt $((before + 1000)) ]' || fail "the store's pause is felt"
 dom 0 kill -CONT "$store"
-wait $load || fail "verify: exit $?"
-python3 - "$T/verify.json" <<'PY' || fail "the store's pause was felt"
-import json, sys
-r = json.load(open(sys.argv[1]))
-assert r["errors"] == 0 and r["mismatches"] == 0 and r["longest_ms"] < 1000, r
-PY
+load_end
 
 echo "== one process at a time; a killed one leaves the device free"
 dom 1 xensplit-vbd verify xvda --time 30 --quiet >"$T/out" 2>&1 &
 load=$!
-wait_for 5 sh -c "[ \"\$(xensplit lab run --dir $lab 0 -- xenstore-read /local/domain/1/device/vbd/51712/state)\" = 4 ]"
+wait_for 20 sh -c "[ \"\$(xensplit lab run --dir $lab 0 -- xenstore-read /local/domain/1/device/vbd/51712/state)\" = 4 ]"
 exits 1 dom 1 xensplit-vbd info xvda 2>&1 | grep "in use by process" || fail "not refused"
 dom 1 sh -c 'kill -9 $(xenstore-read device/vbd/51712/owner | cut -d" " -f1)'
 wait $load
@@ -95,7 +91,7 @@ exits 0 dom 1 xensplit-vbd verify xvda --size 1M --time 0.1 --quiet
 echo "== detach in the middle"
 dom 1 xensplit-vbd verify xvda --time 30 --quiet >"$T/out" 2>&1 &
 load=$!
-sleep 1
+works 1 51712
 detach 1 51712
 wait $load
 [ $? = 3 ] || fail "the load did not end with 3: $(cat "$T/out")"

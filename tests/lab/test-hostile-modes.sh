@@ -14,7 +14,7 @@ daemon_start
 attach_wait 1 "$(image evil.img)" || fatal "the hostile guest's disk"
 attach_wait 2 "$(image good.img)" || fatal "the good guest's disk"
 mapped_before=$(lab_number pages_mapped 1)
-good_begin 2 "${FAULTS_GOOD_SECONDS:-8}"
+good_begin 2 1
 for a in descriptors barriers grants-cycle grants-flaky; do
 	for how in "" --persistent; do
 		detach 1 && attach_wait 1 "file:$T/evil.img" || fatal "$a: the disk can't be attached"

@@ -38,7 +38,7 @@ attach_wait 1 "$(image evil.img)" || fatal "the hostile guest's disk"
 attach_wait 2 "$(image good.img)" || fatal "the good guest's disk"
 reader >"$T/asked" &
 asking=$!
-good_begin 2 20
+good_begin 2 1
 for a in "toggles" "toggles --persistent" "ring-flip" "pages-vanish" "port" "state-storm" "nodes-vanish" "grants --persistent"; do
 	set -- $a
 	guest 1 timeout 100 "$B/bin/xsp-evil" --dose $((dose / 4)) --peer 3 ${2:+$2} 51712 "$1" || wrong "$a"

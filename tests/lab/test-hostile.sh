@@ -39,7 +39,7 @@ attack() { # NAME [OPTION...]: on a disk attached anew, for each disk has its ow
 	[ $rc = 0 ] && echo "      $1: $bytes bytes of log"
 }
 
-good_begin 2 "${FAULTS_GOOD_SECONDS:-12}"
+good_begin 2 1
 for a in ring-overflow ring-far ring-back ring-flip event-indices stale-ring padding layouts segments sectors range grants \
 	operations indirect discard double-fetch nodes connects nodes-vanish pages-vanish port toggles node-storm; do
 	attack $a

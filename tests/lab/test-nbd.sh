@@ -43,9 +43,9 @@ vbd discard xvda 1M 3M || wrong "discard"
 check "and discarded there" cmp -n 3145728 /dev/zero "$T/a.raw" 0 1048576
 
 # --- the server dies and comes back under load, twice ---------------------------------------------
-good_begin 1 5
+good_begin 1 1
 for _ in 1 2; do
-	sleep 1
+	good_works 1
 	losses=$(lines 'nbd: lost the server') returns=$(lines 'nbd: .* is back after')
 	gone
 	await 5 more_lines 'nbd: lost the server' "$losses" || wrong "the log does not tell of the loss"
@@ -61,10 +61,10 @@ gone
 # --- several connections --------------------------------------------------------------------------
 kit m --filter=log file "$T/b.raw" logfile="$T/m.kit"
 attach_wait 1 "nbd,conns=2:nbd+unix:///?socket=$T/m.sock"
-good_begin 1 3 --queues 2 --ring-order 1
-sleep 1
-check "two workers with two connections each: $(grep -c 'connection=.* Connect' "$T/m.kit")" \
-	[ "$(grep -c ' Connect ' "$T/m.kit")" = 4 ]
+good_begin 1 1 --queues 2 --ring-order 1
+good_works 1
+four() { [ "$(grep -c ' Connect ' "$T/m.kit")" = 4 ]; }
+check "two workers with two connections each: $(grep -c 'connection=.* Connect' "$T/m.kit")" await 5 four
 gone
 kit m --filter=log file "$T/b.raw" logfile="$T/m.kit"
 good_end 1 "with several connections, all of which were cut"
@@ -94,10 +94,11 @@ qemu-img create -q -f qcow2 "$T/q.qcow2" 64M
 qnbd() { serve q qemu-nbd -f qcow2 -t -k "$T/q.sock" --discard=unmap "$T/q.qcow2"; }
 qnbd
 attach_wait 1 "nbd,fua:unix:$T/q.sock"
-good_begin 1 4
-sleep 1.5
+good_begin 1 1
+good_works 1
 gone
 qnbd
+good_works 1
 good_end 1 "though qemu-nbd was killed"
 detach 1 || wrong "detach"
 kill "$server"
@@ -166,7 +167,7 @@ good_end 2 "while the disk with the hung server is being detached"
 begin=$SECONDS rc=0
 kill -TERM "$daemon"
 wait "$daemon" || rc=$?
-check "SIGTERM ends after --drain-seconds ($((SECONDS - begin)) s, exit $rc)" [ $rc = 1 -a $((SECONDS - begin)) -le 8 ]
+check "SIGTERM ends after --drain-seconds ($((SECONDS - begin)) s, exit $rc)" [ $rc = 1 -a $((SECONDS - begin)) -le 30 ]
 kill -9 $load $server 2>/dev/null
 forget 1
 daemon=

@@ -34,8 +34,8 @@ check "a discard" vbd discard xvda 8M 3M
 vbd read xvda 8M 3M 2>/dev/null | cmp -n 3145728 - /dev/zero && ok "reads zeros then" || wrong "no zeros"
 
 # --- the OSD dies and comes back ------------------------------------------------------------------
-good_begin 1 8 --size 4M --qd 8
-sleep 2
+good_begin 1 1 --size 4M --qd 8
+good_works 1
 kill -9 "$ceph_osd"
 wait "$ceph_osd" 2>/dev/null
 sleep 1

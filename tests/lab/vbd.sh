@@ -76,6 +76,23 @@ load_end() {
 	wait $load
 	good || fail "the load: $(cat "$T/verify.err")"
 }
+answered() { # DOMID DEVID: how many requests the daemon has; asked without the store
+	python3 - "$lab/xensplitd.sock" "vbd/$1/$2" 2>/dev/null <<'PY'
+import json, socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.connect(sys.argv[1])
+s.sendall(json.dumps({"jsonrpc": "2.0", "id": 1, "method": "vbd.stat",
+                      "params": {"device": sys.argv[2], "buckets": False}}).encode() + b"\n")
+c = json.loads(s.makefile().readline())["result"]["vbds"][0]["counters"]
+print(c["rd_req"] + c["wr_req"])
+PY
+}
+works() { # DOMID DEVID [REQUESTS]: until it is served so many more, which tells that a load is under way
+	local from
+	connected() { [ "$(backend_state "$1" "$2")" = 4 ] && from=$(answered "$1" "$2"); }
+	more() { [ "$(answered "$1" "$2" || echo 0)" -ge "$3" ]; }
+	wait_for 30 connected "$1" "$2" && wait_for 60 more "$1" "$2" $((from + ${3:-1})) || fail "no load on vbd/$1/$2"
+}
 verify() { # DOMID DEVICE OPTION...: --time is among them
 	local d=$1 dev=$2
 	shift 2
