@@ -9,8 +9,8 @@
 # A test is an executable; it passes with exit 0, exit 77 means "can't run here" (its last line says
 # why). It gets: B (absolute build directory), TOP (the checkout), T (its own empty directory).
 # A line "# quick" near its top puts a lab test into `check`; "# timeout: N" gives it N seconds
-# instead of 60; "# configs: release asan tsan" runs it once per build. Output is kept in
-# build/test-logs and shown when a test fails.
+# instead of 60; "# configs: release asan tsan" runs it once per build; "# takes: N" (seconds) lets the
+# long ones on real Xen begin first. Output is kept in build/test-logs and shown when a test fails.
 set -u
 cd "$(dirname "$0")/.."
 export TOP=$PWD
@@ -65,31 +65,53 @@ script() { # a test file, once for each of its configs
 	done
 }
 
-# Real Xen is an emulator that keeps one processor busy, while the other tests mostly wait: with two
-# processors they run side by side, and who is done with his own takes of the other's. LANES=1: one
-# after the other.
-xen() { # the tests on real Xen that nobody has begun
-	local f
-	for f in tests/xen/test-*.sh; do
-		mkdir "$logs/begun/${f##*/}" 2>/dev/null && script "$f"
-	done
-}
-beside() { # in the background; join waits for it
+# Lanes: with two processors tests run side by side, and each lane takes the next one that nobody has
+# begun. One is of real Xen, an emulator that keeps one processor busy; two are of the lab, whose tests
+# wait most of their time, and of these one goes on with real Xen when the lab is done. LANES=1: one
+# test after the other.
+lanes=()
+mine() { mkdir "$logs/begun/${1//[ \/]/_}" 2>/dev/null; } # TEST: nobody else has it
+beside() { # COMMAND...: a lane in the background; join waits for all of them
 	(
 		passed=0 failed=0 skipped=0 failures=
-		xen
-		echo "$passed $failed $skipped $failures" >"$logs/lane"
+		"$@"
+		echo "$passed $failed $skipped $failures" >"$logs/lane-$BASHPID"
 	) &
-	lane=$!
-	trap 'pkill -TERM -P $lane; kill $lane; exit 130' INT TERM
+	lanes+=($!)
+	trap 'stop_lanes; exit 130' INT TERM
+}
+stop_lanes() {
+	local lane
+	for lane in "${lanes[@]}" ${images:-}; do
+		pkill -TERM -P "$lane"
+		kill "$lane"
+	done 2>/dev/null
 }
 join() {
-	local p=0 f=1 s=0 names="the lane of real Xen"
-	wait "$lane"
-	[ ! -e "$logs/lane" ] || read -r p f s names <"$logs/lane"
-	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
-	failures="$failures${names:+ $names}"
-	lane=
+	local lane p f s names
+	for lane in "${lanes[@]}"; do
+		wait "$lane"
+		p=0 f=1 s=0 names="a whole lane"
+		[ ! -e "$logs/lane-$lane" ] || read -r p f s names <"$logs/lane-$lane"
+		passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+		failures="$failures${names:+ $names}"
+	done
+	lanes=()
+}
+xen() { # on real Xen, the longest first: nobody is left with a long one at the end
+	local f
+	for f in $(for f in tests/xen/test-*.sh; do echo "$(header takes "$f") $f"; done | sort -rn | sed 's/.* //'); do
+		mine "$f" && script "$f"
+	done
+}
+lab() { # in the lab, and the fuzzers, which take longest
+	local f c
+	for c in release asan tsan; do
+		until [ -e "$logs/built-$c" ]; do sleep 0.5; done # by the main lane
+		for f in tests/fuzz/test-*.sh tests/lab/test-*.sh; do
+			mine "$f $c" && CONFIGS=$c script "$f"
+		done
+	done
 }
 
 units() { # CONFIG
@@ -100,7 +122,7 @@ units() { # CONFIG
 }
 
 close() {
-	[ -z "${lane:-}" ] || { pkill -TERM -P "$lane"; kill "$lane"; } # a build failed
+	stop_lanes # a build failed
 	[ -z "$failures" ] || echo "failed:$failures (logs: build/test-logs)"
 	echo "$passed passed, $failed failed$([ $skipped = 0 ] || echo ", $skipped skipped")"
 	exit $((failed > 0))
@@ -116,20 +138,23 @@ check)
 	done
 	;;
 all)
+	rm -rf "$logs"/lane-* "$logs"/built-* "$logs/begun"
+	mkdir "$logs/begun"
+	tests/xen/image.sh >"$logs/image.log" 2>&1 & # fetched and unpacked meanwhile
+	images=$!
 	build release all units
+	touch "$logs/built-release"
+	[ "${LANES:-$(nproc)}" -lt 2 ] || { beside xen; beside lab; }
 	for f in tests/source/*.sh; do script "$f"; done
 	units release
-	rm -rf "$logs/lane" "$logs/begun"
-	mkdir "$logs/begun"
-	[ "${LANES:-$(nproc)}" -lt 2 ] || beside
 	for c in asan tsan; do
 		build $c all units
+		touch "$logs/built-$c"
 		units $c
 	done
-	CONFIGS="release asan tsan"
-	for f in tests/lab/test-*.sh tests/fuzz/test-*.sh; do script "$f"; done
+	lab
 	xen
-	[ -z "${lane:-}" ] || join
+	join
 	;;
 *)
 	CONFIGS=${CONFIGS:-release}

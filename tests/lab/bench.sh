@@ -1,6 +1,23 @@
 # SPDX-License-Identifier: MIT
 # For the tests of xensplit-bench; wants a fail() before it.
 
+: >"$T/begun"
+# Directories of runs that began since then and are over; others' come and go meanwhile.
+left() {
+	local d
+	for d in $(find /tmp -maxdepth 1 -name 'xensplit-bench.*' -type d -newer "$T/begun"); do
+		pgrep -f "$d" >/dev/null || [ ! -d "$d" ] || echo "$d"
+	done
+}
+nothing_left() {
+	local n
+	for n in 1 2 3 4 5 6 7 8 9 10; do
+		[ -n "$(left)" ] || return 0
+		sleep 1
+	done
+	fail "$(left) is left behind"
+}
+
 # sound FILE: what every file of the tool must have
 sound() {
 	python3 - "$@" <<'PY' || fail "$1 is not as promised"
