@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # The ways data can go between our frontend and our backend: orders of the ring, queues, direct and
 # indirect requests, pages kept mapped or copied; restarts of the daemon under load; discard; barriers.
-# timeout: 240
+# timeout: 480
 # configs: release asan tsan
 set -u
 . "$TOP/tests/lab/vbd.sh"
@@ -29,10 +29,10 @@ daemon() { # OPTION...: with a fresh disk, once it is offered
 
 restart_under_load() { # daemon options in "${opts[@]}"; OPTION... of verify
 	load_begin 1 xvda "$@"
-	sleep 0.8
+	works 1 51712 100
 	daemon_stop || fail "the daemon ended with $?"
 	daemon_start "${opts[@]}"
-	sleep 0.5
+	works 1 51712 100
 	load_end
 }
 
