@@ -104,6 +104,7 @@ static void fetch_one(struct xsp_blkq *q, uint16_t number, struct copies *c)
 		copies_add(c, number, gref, 0, area->seg, bytes);
 		return;
 	}
+	xsp_near_look(&q->near, page);
 	__asm__ __volatile__("" ::: "memory"); /* one copy, and only the copy is looked at */
 	memcpy(area->seg, page, bytes);
 	__asm__ __volatile__("" ::: "memory");
@@ -143,12 +144,15 @@ static void add_iov(struct xsp_io *io, uint8_t *addr, uint32_t len)
  * Data goes straight to and from the pages that are mapped. What a processor copies on its way to us, it
  * copies into the buffer all the same: that stays in our cache, and from there it goes past the cache
  * to the guest's pages. A copy more, but lines that are dirty in our cache would keep the guest waiting
- * for far longer (common/stream.h). What is not aligned goes through the buffer, which is.
+ * for far longer (common/stream.h). Not one that is near: for it they are as good as any others (near.h).
+ * What is not aligned goes through the buffer, which is.
  */
 static bool goes_straight(const struct xsp_blkq *q, const struct xsp_slot *slot, const struct xsp_blk_seg *segs)
 {
-	return q->pages && !(slot->op == XSP_IO_READ && q->c.target->copied_reads) &&
-	       xsp_blk_aligned(segs, slot->n_segs, q->limits.sector_size);
+	const struct xsp_target *t = q->c.target;
+	bool aside = slot->op == XSP_IO_READ && t->copied_reads && !(t->at_once && xsp_near(&q->near));
+
+	return q->pages && !aside && xsp_blk_aligned(segs, slot->n_segs, q->limits.sector_size);
 }
 
 /* One iovec, the buffer. A read's data is copied to what is mapped in the end, which stays so for that long. */

@@ -3,7 +3,8 @@
  * Guests' pages and the requests on them. Two modes only: a page that is kept mapped (pages.h) is
  * used where it is; any other is copied by grant copy through the request's buffer, one library call
  * for a batch. A request may have pages of both kinds. Reads that a processor copies anyway (a page
- * cache) go through the buffer, too, and from there to the mapped pages past the cache.
+ * cache) go through the buffer, too, and from there to the mapped pages past the cache, but for a guest
+ * whose processor is near ours (near.h).
  *
  * All functions: worker's thread; slots are at most XSP_VISIT_REQS slot numbers.
  */

@@ -7,6 +7,7 @@
 #ifndef XSP_BACKEND_BLK_QUEUE_H
 #define XSP_BACKEND_BLK_QUEUE_H
 
+#include "backend/blk/near.h"
 #include "backend/blk/pages.h"
 #include "backend/blk/request.h"
 #include "backend/blk/share.h"
@@ -68,6 +69,7 @@ struct xsp_blkq {
 	bool has_claim; /* to XSP_CLAIM_IOS and one area of the worker's */
 	uint16_t barrier;   /* it waits until all before it are done; nothing is taken meanwhile */
 	bool barrier_sent;
+	struct xsp_near near; /* is the guest's processor */
 	struct xsp_pages *pages; /* kept mapped; NULL without persistent grants */
 	bool dirty;     /* something was written since the last flush */
 	bool syncing;   /* the flush of stop is under way */
