@@ -3,7 +3,8 @@
  * The control ring: static grants for all pages that packets are copied through, so that none of them
  * costs the backend a grant call, and hashing of received packets over the queues. The backend may
  * refuse any of it; the NIC works without. One request at a time, each waited for a second at most:
- * a backend that doesn't answer costs that once.
+ * a backend that doesn't answer costs that once. If it does later (its daemon was restarted just then),
+ * it is told everything again.
  *
  * Called by `advance` with xnet.lock held; the queues may be running.
  *
@@ -18,8 +19,6 @@
 
 #define ANSWER (1 * HZ)
 #define AGAIN  (1 * HZ)
-
-static const char silent[] = "a control request was not answered";
 
 /*
  * An event that no request of ours has called for: the backend's daemon was restarted and may have
@@ -90,7 +89,7 @@ void xnet_ctrl_drop(struct xnet *d)
 	d->hashed = false;
 }
 
-/* Asks and waits. Returns the backend's status, or -errno: the ring is of no more use then. */
+/* Asks and waits. Returns the backend's status, or -errno; -EBUSY: it still owes an answer. */
 static int ask(struct xnet *d, u16 type, u32 a, u32 b, u32 c, u32 *ret)
 {
 	const u32 data[3] = { a, b, c };
@@ -109,7 +108,6 @@ static int ask(struct xnet *d, u16 type, u32 a, u32 b, u32 c, u32 *ret)
 		if (r)
 			break;
 		if (time_after(jiffies, by)) {
-			ctrl->q.broken = silent;
 			r = -ETIMEDOUT;
 			break;
 		}
@@ -150,7 +148,7 @@ static int add_grants(struct xnet *d, unsigned int index)
 	r = ask(d, XSP_NET_CTRL_ADD_GREF_MAPPING, index, d->ctrl.data_ref, n, NULL);
 	if (!r)
 		d->statics += n;
-	else if (!d->up) /* then pages of packets are granted as they come */
+	else if (!d->up && r != -ETIMEDOUT) /* then pages of packets are granted as they come */
 		u->keep = u->listed = !d->trusted;
 	return r;
 }
@@ -203,6 +201,14 @@ static int hash(struct xnet *d)
 
 /* --- all of it --------------------------------------------------------------------------------- */
 
+/* A request that nobody waits for any more has no answer yet. If it has, it is forgotten. */
+static bool owing(struct xnet_ctrl *c)
+{
+	struct xsp_net_ctrl_rsp rsp;
+
+	return c->q.busy && xsp_netfront_ctrl_answer(&c->q, &rsp) <= 0;
+}
+
 /* The backend is connected, or may have forgotten, or ethtool has set another hash. */
 void xnet_ctrl_setup(struct xnet *d)
 {
@@ -212,13 +218,16 @@ void xnet_ctrl_setup(struct xnet *d)
 		return;
 	cancel_delayed_work(&d->ctrl_again);
 	WRITE_ONCE(d->tell, false);
-	if (xnet_want_statics() && !c->q.broken)
+	if (!owing(c) && xnet_want_statics())
 		statics(d);
-	if (d->n_queues > 1 && !c->q.broken)
+	if (!c->q.busy && d->n_queues > 1)
 		d->hashed = !hash(d);
+	if (c->q.busy) {
+		dev_warn_once(&d->xb->dev, "a control request was not answered\n");
+		if (READ_ONCE(c->event)) /* it has just been */
+			queue_delayed_work(xnet_wq, &d->ctrl_again, AGAIN);
+	}
 	acknowledge(c);
-	if (c->q.broken == silent)
-		dev_warn_once(&d->xb->dev, "%s\n", silent);
-	else if (c->q.broken)
+	if (c->q.broken)
 		xnet_broken(&d->queue[0], c->q.broken);
 }
