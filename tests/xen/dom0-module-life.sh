@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # Runs in Dom0 (see test-module-life.sh).
-#   dom0-module-life.sh [RELOADS [SAVES [lies|polled|coming|saved|rooted]...]]   (default: all)
+#   dom0-module-life.sh [RELOADS [SAVES [lies|polled|coming|saved|pvh|rooted]...]]   (default: all but pvh)
 set -u
 . /src/tests/xen/world.sh
 . /src/tests/xen/assert.sh
@@ -13,7 +13,8 @@ lies='bad-id overflow' # a dose for CI
 # kernel.sh says MODULES: another kernel's
 blkfront=${MODULES:+/opt/xen-blkfront.ko}
 blkfront=${blkfront:-/modules/xen-blkfront.ko}
-export GUEST_FILES="${MODULES:-$B/guest}/xensplit-blk.ko ${MODULES:+$MODULES/xen-blkfront.ko}" GUEST_ARGS="xsp.without=xen-blkfront"
+[ ! -e "${MODULES:-}/xen-blkfront.ko" ] || GUEST_FILES=$MODULES/xen-blkfront.ko
+export GUEST_FILES="${MODULES:-$B/guest}/xensplit-blk.ko ${GUEST_FILES:-}" GUEST_ARGS="xsp.without=xen-blkfront"
 dbg=/sys/kernel/debug/xensplit-blk
 drv=/sys/bus/xen/drivers/xensplit-blk
 
@@ -21,7 +22,7 @@ counts() { # N: pages granted, event channels
 	echo "$(world-grants "$(guest_domid "$1")") $(/usr/lib/xen-4.17/bin/lsevtchn "$(guest_domid "$1")" | wc -l)"
 }
 as_before() { [ "$start" = "$(counts 1)" ]; }
-quiet_kernel() { ! guest_log "$1" | grep -E 'WARNING|BUG|Oops|Call Trace|hung_task|blocked for more'; }
+quiet_kernel() { ! guest_log "$1" | grep -E 'WARNING|BUG|Oops|Call Trace|hung_task|blocked for more|possible (circular|recursive)'; }
 appears() { in_guest "$1" "for i in \$(seq 40); do [ -b /dev/$2 ] && exit 0; sleep 0.25; done; dmesg | tail; exit 1"; }
 log_says() { in_guest 1 "dmesg | grep -q '$1' || { dmesg | tail -n 5; false; }"; }
 
@@ -148,30 +149,48 @@ coming() {
 	check "the disks are detached" eval "guest_detach 1 xvda && guest_detach 1 xvdb"
 }
 
+under_load() { # N: its xvda, saved and restored under verified I/O
+	local n=$1 i
+	in_guest "$n" 'rm -f /tmp/stop /tmp/result; (n=0; while [ ! -e /tmp/stop ]; do
+		fio --name=v --filename=/dev/xvda --rw=randrw --bsrange=4k-64k --size=6m --direct=1 --ioengine=libaio --iodepth=8 \
+			--verify=crc32c --verify_fatal=1 --randrepeat=0 >/tmp/fio.log 2>&1 || { cat /tmp/fio.log >/tmp/result; exit; }
+		n=$((n + 1)); done; echo $n rounds, no error >/tmp/result) >/dev/null 2>&1 &'
+	for ((i = 1; i <= saves; i++)); do
+		check "save $i" xl save "guest$n" /root/save
+		check "restore $i" xl restore /root/save
+		xl domid "guest$n" >"$XSP_WORLD/guest$n/domid"
+		xenstore-read "/local/domain/$(guest_domid "$n")/console/tty" >"$XSP_WORLD/guest$n/tty"
+		sleep 1
+	done
+	rm -f /root/save
+	check "verified through all of it" in_guest "$n" 'touch /tmp/stop; for i in $(seq 240); do [ -s /tmp/result ] && break; sleep 0.5; done
+		cat /tmp/result; grep -q "[1-9][0-9]* rounds, no error" /tmp/result'
+	sed 's/^/      | /' /tmp/check.out | tail -n 3
+	check "connected once and again after each restore" in_guest "$n" "grep -x 'connections $((saves + 1))' $dbg/vbd-51712/device"
+}
+
 saved() {
 	step "saved and restored $saves times under verified I/O"
 	check "xensplitd starts" world_up
 	check "a disk is attached" guest_attach 1 xvda=file:/root/a.img
 	check "loaded" in_guest 1 "insmod /opt/xensplit-blk.ko"
 	check "its disk" appears 1 xvda
-	in_guest 1 'rm -f /tmp/stop /tmp/result; (n=0; while [ ! -e /tmp/stop ]; do
-		fio --name=v --filename=/dev/xvda --rw=randrw --bsrange=4k-64k --size=6m --direct=1 --ioengine=libaio --iodepth=8 \
-			--verify=crc32c --verify_fatal=1 --randrepeat=0 >/tmp/fio.log 2>&1 || { cat /tmp/fio.log >/tmp/result; exit; }
-		n=$((n + 1)); done; echo $n rounds, no error >/tmp/result) >/dev/null 2>&1 &'
-	for ((i = 1; i <= saves; i++)); do
-		check "save $i" xl save guest1 /root/save
-		check "restore $i" xl restore /root/save
-		xl domid guest1 >"$XSP_WORLD/guest1/domid"
-		xenstore-read "/local/domain/$(guest_domid 1)/console/tty" >"$XSP_WORLD/guest1/tty"
-		sleep 1
-	done
-	check "verified through all of it" in_guest 1 'touch /tmp/stop; for i in $(seq 240); do [ -s /tmp/result ] && break; sleep 0.5; done
-		cat /tmp/result; grep -q "[1-9][0-9]* rounds, no error" /tmp/result'
-	sed 's/^/      | /' /tmp/check.out | tail -n 3
-	check "connected once and again after each restore" in_guest 1 "grep -x 'connections $((saves + 1))' $dbg/vbd-51712/device"
+	under_load 1
 	check "unloaded" in_guest 1 "echo vbd-51712 >$drv/unbind; rmmod xensplit_blk"
 	check "no grant and no event channel is left ($start, $(counts 1))" [ "$start" = "$(counts 1)" ]
 	check "the disk is detached" guest_detach 1 xvda
+}
+
+pvh() {
+	step "PVH: saved and restored $saves times under verified I/O"
+	check "xensplitd starts" world_up
+	GUEST_TYPE=pvh GUEST_VCPUS=2 check "guest 6 boots" guest_start 6 xvda=file:/root/b.img || return
+	check "loaded" in_guest 6 "insmod /opt/xensplit-blk.ko; mount -t debugfs debugfs /sys/kernel/debug"
+	check "its disk" appears 6 xvda
+	under_load 6
+	check "unloaded" in_guest 6 "echo vbd-51712 >$drv/unbind; rmmod xensplit_blk"
+	check "guest 6's kernel is well" quiet_kernel 6
+	check "guest 6 stops in order" guest_stop 6
 }
 
 rooted() {
