@@ -2,19 +2,23 @@
 # SPDX-License-Identifier: MIT
 # Runs in Dom0 (see test-netmodule.sh): xensplit-net.ko in guests whose xen-netfront is kept away, with
 # xensplitd and Xen's own vif-bridge at the other end, then with Linux's netback.
-#   dom0-netmodule.sh [SAVES [basic|bounced|xdp|plugged|lies|saved|pvh|netback]...]   (2, all but lies, pvh, netback)
+#   dom0-netmodule.sh [SAVES [basic|bounced|xdp|plugged|lies|restarted|saved|pvh|netback]...]
+#   (2, and all but lies, restarted, pvh, netback)
 set -u
 . /src/tests/xen/world.sh
 . /src/tests/xen/assert.sh
 saves=${1:-2}
 shift $(($# < 1 ? $# : 1))
 steps=${*:-basic bounced xdp plugged saved}
-breaking=rx-bad-id harmless=rx-offset storm= # a dose for CI
+breaking=rx-bad-id harmless=rx-offset control= storm= # a dose for CI
 if [ "$saves" -ge 10 ]; then
-	breaking='rx-bad-id rx-overflow rx-endless tx-bad-id tx-null tx-overflow'
-	harmless='rx-status rx-offset rx-long rx-empty rx-runt rx-gso rx-csum rx-extra' storm=1
+	breaking='rx-bad-id rx-overflow rx-endless tx-bad-id tx-null tx-overflow ctrl-bad-id ctrl-overflow'
+	harmless='rx-status rx-offset rx-long rx-empty rx-runt rx-gso rx-csum rx-extra'
+	control='ctrl-silent ctrl-refuse ctrl-odd-status ctrl-huge' storm=1
 fi
-export GUEST_FILES="$B/guest/xensplit-net.ko $B/bin/test-xdp" GUEST_ARGS="xsp.without=xen-netfront" GUEST_MEM=160
+# kernel.sh says MODULES: another kernel's
+export GUEST_FILES="${MODULES:-$B/guest}/xensplit-net.ko $B/bin/test-xdp" GUEST_ARGS="xsp.without=xen-netfront"
+export GUEST_MEM=${GUEST_MEM:-160}
 dbg=/sys/kernel/debug/xensplit-net
 drv=/sys/bus/xen/drivers/xensplit-net
 
@@ -36,16 +40,17 @@ load() { # N [PARAMETERS]: loads the module, waits for its NIC
 	in_guest "$n" "insmod /opt/xensplit-net.ko $*" && up "$n"
 }
 unload='for d in '$drv'/vif-*; do [ ! -e $d ] || echo ${d##*/} >'$drv'/unbind; done; rmmod xensplit_net'
-quiet_kernel() { ! guest_log "$1" | grep -E 'WARNING|BUG|Oops|Call Trace|hung_task|blocked for more|xensplit' | grep -vE 'out-of-tree|vif-5: the backend sent'; }
-says() { in_guest 1 "grep -q '$1' $dbg/vif-0/device || { cat $dbg/vif-0/device; false; }"; }
+quiet_kernel() { ! guest_log "$1" | grep -E 'WARNING|BUG|Oops|Call Trace|hung_task|blocked for more|xensplit' | grep -vE 'out-of-tree|vif-5: (the backend sent|a control request)'; }
+says() { in_guest "${2:-1}" "grep -q '$1' $dbg/vif-0/device || { cat $dbg/vif-0/device; false; }"; } # REGEX [N]
 counts() { # N: pages granted, event channels
 	echo "$(world-grants "$(guest_domid "$1")") $(/usr/lib/xen-4.17/bin/lsevtchn "$(guest_domid "$1")" | wc -l)"
 }
+# One by one: of several, busybox's ping waits for the last one a second at most, whatever -W says.
 no_loss() { # N [SIZE...]
 	local n=$1
 	shift
-	in_guest "$n" "for s in ${*:-56 1000 1472 1473 4000 9000 32000 65507}; do ping -q -c 3 -i 0.1 -W 5 -s \$s 10.9.0.1 >/tmp/ping.out
-		grep -q ' 0% packet loss' /tmp/ping.out || { echo size \$s; cat /tmp/ping.out; exit 1; }; done"
+	in_guest "$n" "for s in ${*:-56 1000 1472 1473 4000 9000 32000 65507}; do for i in 1 2 3; do
+		ping -q -c 1 -W 10 -s \$s 10.9.0.1 >/tmp/ping.out || { echo size \$s; cat /tmp/ping.out; exit 1; }; done; done"
 }
 iperf() { # N ARGS: prints the rate
 	local n=$1
@@ -198,7 +203,16 @@ lies() {
 		nodes
 		backend "$mode"
 		talk 5
-		check "$mode: dropped, counted, no worse" eval "fifth 'rx_bad=[1-9]' && fifth '^connected 1'"
+		check "$mode: dropped, counted, no worse" eval "fifth 'rx_bad=[1-9]' && fifth '^connections 1\$' &&
+			in_guest 1 '! dmesg | grep \"vif-5: the backend sent\"'"
+		kill $backend 2>/dev/null; wait $backend 2>/dev/null
+		no_nodes >/dev/null
+	done
+	for mode in $control; do
+		nodes
+		backend "$mode"
+		talk 5
+		check "$mode: the NIC works without" eval "fifth 'rx_packets=[1-9]' && fifth '^connections 1\$'"
 		kill $backend 2>/dev/null; wait $backend 2>/dev/null
 		no_nodes >/dev/null
 	done
@@ -215,48 +229,99 @@ lies() {
 	check "no grant and no event channel is left ($start, $(counts 1))" eventually 20 eval "[ '$start' = \"\$(counts 1)\" ]"
 }
 
+restarted() {
+	step "xensplitd killed and stopped under TCP"
+	check "loaded" load 1 || return
+	in_guest 1 'ping -q -i 0.1 10.9.0.1 >/tmp/ping.log 2>&1 & iperf3 -c 10.9.0.1 -t 600 -b 40M --bidir >/tmp/tcp.log 2>&1 & true' >/dev/null
+	same_sum 1 &
+	local file=$!
+	for signal in KILL KILL TERM KILL; do
+		sleep 1.5
+		daemon_stop $signal
+		check "SIG$signal: it starts again" daemon_start
+		check "pings" eventually 10 in_guest 1 'ping -q -c 1 -W 2 10.9.0.1'
+	done
+	check "64 MiB came meanwhile, the same by checksum" wait $file
+	check "the TCP connections live" in_guest 1 'pidof iperf3'
+	in_guest 1 'kill -INT $(pidof ping) $(pidof iperf3); sleep 0.3; tail -n 3 /tmp/ping.log; tail -n 5 /tmp/tcp.log' | sed 's/^/      | /'
+	check "the NIC never connected anew" eval "says '^connections 1\$'"
+	check "two queues, its pages are mapped again, packets are hashed" eventually 20 eval "says 'queues 2' && says 'static_pages 1024' && says 'hashed 1'"
+	check "all sizes" no_loss 1
+	check "unloaded" in_guest 1 "$unload"
+	check "no grant and no event channel is left ($start, $(counts 1))" eventually 20 eval "[ '$start' = \"\$(counts 1)\" ]"
+}
+
+under_load() { # N TIMES: saved and restored under ping and TCP
+	local n=$1 i
+	in_guest "$n" 'ping -q -i 0.1 10.9.0.1 >/tmp/ping.log 2>&1 & iperf3 -c 10.9.0.1 -t 600 -b 20M >/tmp/tcp.log 2>&1 & true' >/dev/null
+	for ((i = 1; i <= $2; i++)); do
+		check "save $i" xl save "guest$n" /root/save
+		check "restore $i" xl restore /root/save
+		xl domid "guest$n" >"$XSP_WORLD/guest$n/domid"
+		xenstore-read "/local/domain/$(guest_domid "$n")/console/tty" >"$XSP_WORLD/guest$n/tty"
+		check "pings after restore $i" eventually 15 in_guest "$n" 'ping -q -c 1 -W 2 10.9.0.1'
+	done
+	rm -f /root/save
+	check "the TCP connection lives" in_guest "$n" 'pidof iperf3'
+	check "connected once and again after each restore" says "^connections $(($2 + 1))\$" "$n"
+	in_guest "$n" 'kill -INT $(pidof ping) $(pidof iperf3); sleep 0.3; tail -n 3 /tmp/ping.log' | sed 's/^/      | /'
+	check "all sizes" no_loss "$n"
+}
+
 saved() {
 	step "saved and restored $saves times under ping and TCP"
 	check "loaded" load 1 || return
-	in_guest 1 'ping -q -i 0.1 10.9.0.1 >/tmp/ping.log 2>&1 & iperf3 -c 10.9.0.1 -t 600 -b 20M >/tmp/tcp.log 2>&1 & true' >/dev/null
-	for ((i = 1; i <= saves; i++)); do
-		check "save $i" xl save guest1 /root/save
-		check "restore $i" xl restore /root/save
-		xl domid guest1 >"$XSP_WORLD/guest1/domid"
-		xenstore-read "/local/domain/$(guest_domid 1)/console/tty" >"$XSP_WORLD/guest1/tty"
-		check "pings after restore $i" eventually 15 in_guest 1 'ping -q -c 1 -W 2 10.9.0.1'
-	done
-	check "the TCP connection lives" in_guest 1 'pidof iperf3'
-	check "connected once and again after each restore" says "^connections $((saves + 1))\$"
-	in_guest 1 'kill -INT $(pidof ping) $(pidof iperf3); sleep 0.3; tail -n 3 /tmp/ping.log' | sed 's/^/      | /'
-	check "all sizes" no_loss 1
+	under_load 1 "$saves"
 	check "unloaded" in_guest 1 "$unload"
 	check "no grant and no event channel is left ($start, $(counts 1))" [ "$start" = "$(counts 1)" ]
 }
 
 pvh() {
 	step "PVH"
-	GUEST_XL=$(vif 3) GUEST_TYPE=pvh check "guest 3 (PVH) boots" guest_start 3 || return
+	GUEST_XL=$(vif 3) GUEST_TYPE=pvh GUEST_VCPUS=2 check "guest 3 (PVH) boots" guest_start 3 || return
 	check "the module is loaded" load 3
+	check "two queues" says 'queues 2' 3
+	check "pings" no_loss 3 56 9000 65507
+	check "TCP both ways" iperf 3 -t 1 --bidir
+	check "64 MiB, the same by checksum" same_sum 3
+	under_load 3 "$saves"
+	check "unloaded" in_guest 3 "$unload"
+	check "loaded: trusted=N" load 3 trusted=N
 	check "pings" no_loss 3 56 9000 65507
 	check "TCP both ways" iperf 3 -t 1 --bidir
 	check "guest 3's kernel log is clean" quiet_kernel 3
 	check "guest 3 stops in order" guest_stop 3
 }
 
+netback_of() { # N: it works on Linux's netback, in each way
+	local n=$1
+	check "the module is loaded" load "$n"
+	check "two queues, packets are hashed" eval "says 'queues 2' $n && says 'hashed 1' $n"
+	check "pings" no_loss "$n"
+	check "TCP to Dom0, four flows" iperf "$n" -t 2 -P 4
+	check "TCP from Dom0, four flows" iperf "$n" -t 2 -P 4 -R
+	check "large packets both ways" in_guest "$n" "grep 'tx_gso=[1-9]' $dbg/vif-0/counters && grep 'rx_gso=[1-9]' $dbg/vif-0/counters"
+	check "both queues carried some of it" in_guest "$n" "! grep -E 'tx_packets=0|rx_packets=0' $dbg/vif-0/counters"
+	in_guest "$n" "cat $dbg/vif-0/counters" | sed 's/^/      | /'
+	check "64 MiB, the same by checksum" same_sum "$n"
+	under_load "$n" "$saves"
+	check "unloaded" in_guest "$n" "$unload"
+	check "loaded: trusted=N" load "$n" trusted=N
+	check "no page of a packet is granted" eval "says 'trusted 0' $n && says 'pages kept' $n"
+	check "pings" no_loss "$n" 56 9000 65507
+	check "TCP both ways" iperf "$n" -t 1 --bidir
+	check "64 MiB, the same by checksum" same_sum "$n"
+	check "unloaded" in_guest "$n" "$unload"
+	check "guest $n's kernel log is clean" quiet_kernel "$n"
+	check "guest $n stops in order" guest_stop "$n"
+}
+
 netback() {
-	step "Linux's netback"
-	modprobe xen-netback
-	GUEST_XL=$(vif 4) check "guest 4 boots" guest_start 4 || return
-	check "the module is loaded" load 4
-	check "pings" no_loss 4
-	check "TCP to Dom0" iperf 4 -t 2
-	check "TCP from Dom0" iperf 4 -t 2 -R
-	check "large packets both ways" in_guest 4 "grep 'tx_gso=[1-9].*rx_gso=[1-9]' $dbg/vif-0/counters"
-	check "64 MiB, the same by checksum" same_sum 4
-	check "unloaded" in_guest 4 "$unload"
-	check "guest 4's kernel log is clean" quiet_kernel 4
-	check "guest 4 stops in order" guest_stop 4
+	modprobe xen-netback max_queues=2
+	step "Linux's netback, PV"
+	GUEST_XL=$(vif 4) GUEST_VCPUS=2 check "guest 4 boots" guest_start 4 && netback_of 4
+	step "Linux's netback, PVH"
+	GUEST_XL=$(vif 6) GUEST_TYPE=pvh GUEST_VCPUS=2 check "guest 6 boots" guest_start 6 && netback_of 6
 }
 
 check "a bridge in Dom0" bridge_up || { closing; exit 1; }
@@ -265,10 +330,10 @@ sum=$(sha256sum </run/www/f | cut -d' ' -f1)
 busybox httpd -p 10.9.0.1:80 -h /run/www
 iperf3 -s -D
 export XENSPLITD_ARGS="--workers 2"
-case " $steps " in *" basic "* | *" bounced "* | *" xdp "* | *" plugged "* | *" lies "* | *" saved "* | *" pvh "*)
+case " $steps " in *" basic "* | *" bounced "* | *" xdp "* | *" plugged "* | *" lies "* | *" restarted "* | *" saved "* | *" pvh "*)
 	check "xensplitd starts" world_up || { closing; exit 1; } ;;
 esac
-case " $steps " in *" basic "* | *" bounced "* | *" xdp "* | *" plugged "* | *" lies "* | *" saved "*)
+case " $steps " in *" basic "* | *" bounced "* | *" xdp "* | *" plugged "* | *" lies "* | *" restarted "* | *" saved "*)
 	GUEST_XL=$(vif 1) GUEST_VCPUS=2 check "guest 1 boots" guest_start 1 || { closing; exit 1; }
 	start=$(counts 1) ;;
 esac
