@@ -41,16 +41,14 @@ static bool takes_now(const struct xsp_netq *to, uint64_t now_ns)
 	       !xsp_capture_on(to->c.capture);
 }
 
-/* False: it is to be sent. */
-static bool find_way(struct xsp_netq *q, const struct xsp_packet *p, struct way *w)
+/* By this end. False: it is to be sent. */
+static bool find_way(struct xsp_netq *q, const struct xsp_packet *p, struct xsp_netport_end *end,
+		     struct way *w)
 {
-	struct xsp_netport_end *end = q->c.port->ops->direct(&q->end, p);
 	uint64_t now_ns = q->base.worker->now_ns;
 	struct xsp_netq *at;
 	uint32_t queue;
 
-	if (!end)
-		return false;
 	*w = (struct way){ .to = xsp_netq_of_end(end) };
 	at = w->to;
 	assert(at->s == q->s);
@@ -179,16 +177,18 @@ static bool flush(struct run *r)
 
 uint32_t xsp_direct_send(struct xsp_netq *q, uint32_t n, uint32_t have)
 {
+	struct xsp_netport_end *end[XSP_NET_BATCH];
 	struct run r = { .q = q, .have = have };
 	uint32_t i;
 
+	n = q->c.port->ops->direct(&q->end, q->s->packet, n, end);
 	q->s->direct_failed = NULL;
 	q->s->rx.n_segs = q->s->rx.n_answers = 0;
 	for (i = 0; i < n; i++) {
 		const struct xsp_packet *p = &q->s->packet[i];
 		struct way w;
 
-		if (!find_way(q, p, &w))
+		if (!find_way(q, p, end[i], &w))
 			break;
 		if (w.to != r.to) {
 			if (!flush(&r))

@@ -98,11 +98,13 @@ struct xsp_netport_ops {
 	/* recv: worker's thread; fills up to n packets. Returns how many */
 	unsigned int (*recv)(struct xsp_netport_end *e, struct xsp_packet *p, unsigned int n);
 	/*
-	 * direct: worker's thread; the end that this packet goes to whole, and to no other, if that is one
-	 * of the same worker's and nothing waits there before it. NULL: no, send it. Only the packet's
-	 * head (XSP_NET_HEAD) is looked at. May be NULL
+	 * direct: worker's thread; for each of n packets, to[]: the end that it goes to whole, and to no
+	 * other, if that is one of the same worker's and nothing waits there before it. Returns for how
+	 * many, from the first on, it is so: the next one is to be sent. Only the packets' heads
+	 * (XSP_NET_HEAD) are looked at. May be NULL
 	 */
-	struct xsp_netport_end *(*direct)(struct xsp_netport_end *e, const struct xsp_packet *p);
+	unsigned int (*direct)(struct xsp_netport_end *e, const struct xsp_packet *p, unsigned int n,
+			       struct xsp_netport_end **to);
 	unsigned int copies; /* that send, and recv, each make of a packet in our memory */
 };
 

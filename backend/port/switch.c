@@ -278,26 +278,46 @@ static struct member *other_of_pair(struct fabric *f, const struct member *m)
 	return to == m ? TAILQ_NEXT(to, link) : to;
 }
 
-static struct xsp_netport_end *switch_direct(struct xsp_netport_end *e, const struct xsp_packet *p)
+/* Of one packet, or NULL. */
+static struct xsp_netport_end *way_of(struct member *m, const struct xsp_netport_end *e,
+				      const struct xsp_packet *p)
 {
-	struct member *m = member_of(e->port), *to;
-	struct xsp_netport_end *end = NULL;
+	struct member *to;
+	uint32_t i;
 
-	pthread_mutex_lock(&m->f->lock);
 	if (m->f->pair) {
 		to = other_of_pair(m->f, m);
 	} else {
 		learn(m->f, m, p->data + 6);
 		to = find(m->f, p->data);
 	}
-	if (to && to != m && to->n && takes_whole(to, p)) {
-		uint32_t i = e->index % to->n;
+	if (!to || to == m || !to->n || !takes_whole(to, p))
+		return NULL;
+	i = e->index % to->n;
+	return to->end[i] && to->end[i]->worker == e->worker && xsp_inbox_is_empty(&to->inbox[i]) ?
+	       to->end[i] : NULL;
+}
 
-		if (to->end[i] && to->end[i]->worker == e->worker && xsp_inbox_is_empty(&to->inbox[i]))
-			end = to->end[i];
+/* The packets of a batch are mostly between the same two: they go the same way. */
+static bool same_way(const struct xsp_packet *a, const struct xsp_packet *b)
+{
+	return a->vnet.gso_type == b->vnet.gso_type && !memcmp(a->data, b->data, 12);
+}
+
+static unsigned int switch_direct(struct xsp_netport_end *e, const struct xsp_packet *p, unsigned int n,
+				  struct xsp_netport_end **to)
+{
+	struct member *m = member_of(e->port);
+	unsigned int i;
+
+	pthread_mutex_lock(&m->f->lock);
+	for (i = 0; i < n; i++) {
+		to[i] = i && same_way(&p[i], &p[i - 1]) ? to[i - 1] : way_of(m, e, &p[i]);
+		if (!to[i])
+			break;
 	}
 	pthread_mutex_unlock(&m->f->lock);
-	return end; /* it stops on this thread only: until the caller is done it is there */
+	return i; /* they stop on this thread only: until the caller is done they are there */
 }
 
 static void set_end(struct xsp_netport_end *e, struct xsp_netport_end *value)

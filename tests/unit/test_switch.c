@@ -146,6 +146,14 @@ static void ended(struct xsp_netport_end *e)
 	(void)e;
 }
 
+/* Of one packet. */
+static struct xsp_netport_end *way(struct xsp_netport *p, struct xsp_netport_end *e, const struct xsp_packet *packet)
+{
+	struct xsp_netport_end *to;
+
+	return p->ops->direct(e, packet, 1, &to) ? to : NULL;
+}
+
 /* Who may be reached without the inbox: one known guest of the same worker, nothing waiting before. */
 static void direct(void **state)
 {
@@ -154,6 +162,9 @@ static void direct(void **state)
 	struct xsp_netport_end ea = { .port = a, .stopped = ended }, eb = { .port = b, .stopped = ended };
 	struct xsp_netport_end ec = { .port = c, .stopped = ended }, ed = { .port = d, .stopped = ended };
 	struct xsp_packet p = { .data = room[3], .len = 60 }, got[3];
+	uint8_t unknown[60] = { 2, 0, 0, 0, 0, 9, 0, 0, 0, 0, 0, 1 };
+	struct xsp_packet several[3] = { p, p, { .data = unknown, .len = 60 } };
+	struct xsp_netport_end *to[3];
 
 	(void)state;
 	xsp_netport_start(&ea);
@@ -167,34 +178,38 @@ static void direct(void **state)
 	room[3][5] = 2;
 	room[3][11] = 1;
 	ea.worker = eb.worker = here;
-	assert_null(a->ops->direct(&ea, &p)); /* nobody knows 2 */
+	assert_null(way(a, &ea, &p)); /* nobody knows 2 */
 	assert_true(send_one(&eb, 255, 2, 60));
 	assert_int_equal(recv_all(&ea, got), 1);
 	memset(room[3], 0, 60);
 	room[3][5] = 2;
 	room[3][11] = 1;
-	assert_ptr_equal(a->ops->direct(&ea, &p), &eb);
+	assert_ptr_equal(way(a, &ea, &p), &eb);
+	assert_int_equal(a->ops->direct(&ea, several, 3, to), 2); /* the third is for somebody unknown */
+	assert_true(to[0] == &eb && to[1] == &eb);
+	several[1].vnet.gso_type = XSP_VNET_GSO_TCPV6; /* b takes only those of version 4 */
+	assert_int_equal(a->ops->direct(&ea, several, 3, to), 1);
 	assert_true(send_one(&ea, 2, 1, 60)); /* that waits: none may overtake it */
-	assert_null(a->ops->direct(&ea, &p));
+	assert_null(way(a, &ea, &p));
 	assert_int_equal(recv_all(&eb, got), 1);
 	memset(room[3], 0, 60);
 	room[3][5] = 2;
 	room[3][11] = 1;
-	assert_ptr_equal(a->ops->direct(&ea, &p), &eb);
+	assert_ptr_equal(way(a, &ea, &p), &eb);
 	p.vnet.gso_type = XSP_VNET_GSO_TCPV6; /* b takes only those of version 4 */
-	assert_null(a->ops->direct(&ea, &p));
+	assert_null(way(a, &ea, &p));
 	p.vnet.gso_type = XSP_VNET_GSO_TCPV4;
-	assert_ptr_equal(a->ops->direct(&ea, &p), &eb);
+	assert_ptr_equal(way(a, &ea, &p), &eb);
 	eb.worker = there;
-	assert_null(a->ops->direct(&ea, &p));
+	assert_null(way(a, &ea, &p));
 	eb.worker = here;
 	room[3][5] = 1; /* to itself */
-	assert_null(a->ops->direct(&ea, &p));
+	assert_null(way(a, &ea, &p));
 	room[3][5] = 2;
 	xsp_netport_stop(&eb);
-	assert_null(a->ops->direct(&ea, &p));
+	assert_null(way(a, &ea, &p));
 	room[3][0] = 0xff; /* over a cable all goes to the other */
-	assert_ptr_equal(c->ops->direct(&ec, &p), &ed);
+	assert_ptr_equal(way(c, &ec, &p), &ed);
 	xsp_netport_close(a, true);
 	xsp_netport_close(b, true);
 	xsp_netport_close(c, true);
