@@ -1,15 +1,23 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # Runs in Dom0 (see bench.sh): the jobs against each backend, measured and traced, into /out/bench.
-# dom0.sh JOB...
+# dom0.sh [tsc=MODE] JOB...
 #
 # All backends have the same device, a null block device of Dom0, and the same guest, which stays up
-# all the time. Of QEMU's jobs some of the device is left in Dom0's page cache, which who does direct I/O
-# then has to keep in order, and blkback needn't: it is emptied before each.
+# all the time. QEMU's jobs leave some of the device in Dom0's page cache, which direct I/O then has to keep
+# in order, and blkback, which makes its own bios, needn't: the cache is emptied before each.
 set -u
 . /src/tests/xen/world.sh
 . /src/tests/xen/assert.sh
 . /src/tools/bench/xen/jobs.sh
+
+case ${1:-} in
+tsc=*)
+	# shellcheck disable=SC2034 # guest_start's
+	GUEST_XL="tsc_mode = \"${1#tsc=}\""
+	shift
+	;;
+esac
 
 step "one guest; its first disk is QEMU's, so that xl starts a QEMU for it"
 modprobe null_blk gb=1 bs=512 irqmode=0 nr_devices=1 || { echo "no null_blk"; exit 1; }

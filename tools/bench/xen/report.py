@@ -12,6 +12,7 @@ import sys
 CPU_CHANGE = 0x0001F003
 HYPERCALL = 0x00201000 + 13 # TRC_PV_HYPERCALL_V2
 SUBCALL = 0x00202000 + 14   # TRC_PV_HYPERCALL_SUBCALL: one in a multicall
+EMULATE = 0x00201000 + 6    # TRC_PV_EMULATE_PRIVOP: reads of the time stamp counter, here
 TO = 0x00028000 + 15        # TRC_SCHED_SWITCH_INFNEXT: domid, ...
 TRAPS = {0x00201000 + n for n in (3, 4, 5, 6, 9, 10, 11)} # TRC_PV_*: traps, page faults, emulated instructions
 EXIT = 0x00081000 + 2       # TRC_HVM_VMEXIT: the reason, ...
@@ -27,13 +28,15 @@ GRANT = {0: "map", 1: "unmap", 5: "copy"}
 
 class Trace:
     """Counts of hypercalls by domain and name; grant references by domain and kind; entries into Xen of
-    each domain, and why an HVM or PVH one left its guest; nanoseconds that it had a CPU (32767: nobody)."""
+    each domain, of them those to have an instruction emulated, and why an HVM or PVH one left its guest;
+    nanoseconds that it had a CPU (32767: nobody)."""
 
     def __init__(self, path):
         self.calls = collections.Counter()
         self.grants = collections.Counter()
         self.refs = collections.Counter()
         self.entries = collections.Counter()
+        self.emulated = collections.Counter()
         self.exits = collections.Counter()
         self.ran = collections.Counter()
         self.lost = False
@@ -63,6 +66,7 @@ class Trace:
                 self.hypercall(domain, extra, event & ~WIDE == SUBCALL)
             elif event & ~WIDE in TRAPS:
                 self.entries[domain] += 1
+                self.emulated[domain] += event & ~WIDE == EMULATE
             elif event & ~WIDE == EXIT:
                 self.entries[domain] += 1
                 self.exits[domain, extra[0]] += 1
@@ -112,13 +116,15 @@ def measure(where):
         few, many = sorted(ms)
         a, b = (Trace(os.path.join(where, "%s.%s.%d.xtr" % (back, job, n))) for n in (few, many))
         ios = many - few
-        calls, grants, refs = (slope(getattr(a, f), getattr(b, f), ios) for f in ("calls", "grants", "refs"))
+        calls, grants, refs, emulated, ran = (slope(getattr(a, f), getattr(b, f), ios)
+                                              for f in ("calls", "grants", "refs", "emulated", "ran"))
         spent = ms[many] - ms[few]
         row = {"backend": back, "job": job, "ios": ios, "virtual_ms": spent,
                "virtual_iops": round(1000 * ios / spent) if spent > 0 else None,
                "records_lost": a.lost or b.lost}
         for name, d in (("dom0", 0), ("guest", guest)):
-            row[name] = {"hypercalls": {k: round(v, 3) for (dom, k), v in sorted(calls.items())
+            row[name] = {"instructions_traced": round(ran.get(d, 0) / 4), "emulated": round(emulated.get(d, 0), 2),
+                         "hypercalls": {k: round(v, 3) for (dom, k), v in sorted(calls.items())
                                         if dom == d and abs(v) >= 0.005},
                          "grant_calls": {k: round(v, 3) for (dom, k), v in sorted(grants.items()) if dom == d},
                          "grant_refs": {k: round(v, 3) for (dom, k), v in sorted(refs.items()) if dom == d}}
@@ -132,15 +138,19 @@ JOBS = {"rr1": "random reads, 4 KiB, depth 1", "rr32": "random reads, 4 KiB, dep
 
 
 def table(rows):
-    print("| job | backend | I/O per virtual s | hypercalls: Dom0 | guest | grant ops: Dom0 | references "
-          "| event channel ops: Dom0 | guest |")
-    print("|---|---|---|---|---|---|---|---|---|")
+    print("| job | backend | I/O per virtual s | xensplitd / it | instructions, traced: Dom0 | guest "
+          "| hypercalls: Dom0 | guest | grant ops: Dom0 | references | event channel ops: Dom0 | guest |")
+    print("|---|---|---|---|---|---|---|---|---|---|---|---|")
     order = ["xensplitd", "blkback", "qdisk"]
+    ours = {r["job"]: r["virtual_iops"] for r in rows if r["backend"] == "xensplitd"}
     for r in sorted(rows, key=lambda r: (list(JOBS).index(r["job"]), order.index(r["backend"]))):
         def call(side, name):
             return "%.2f" % abs(r[side]["hypercalls"].get(name, 0))
-        print("| %s | %s | %s | %s | %s | %s | %.2f | %s | %s |" % (
-            JOBS[r["job"]], r["backend"], r["virtual_iops"], call("dom0", "all"), call("guest", "all"),
+        beside = "–" if r["backend"] == "xensplitd" or not ours.get(r["job"]) or not r["virtual_iops"] else (
+            "%.2f" % (ours[r["job"]] / r["virtual_iops"]))
+        print("| %s | %s | %s | %s | %d | %d | %s | %s | %s | %.2f | %s | %s |" % (
+            JOBS[r["job"]], r["backend"], r["virtual_iops"], beside, r["dom0"]["instructions_traced"],
+            r["guest"]["instructions_traced"], call("dom0", "all"), call("guest", "all"),
             call("dom0", "grant_table_op"), abs(sum(r["dom0"]["grant_refs"].values())),
             call("dom0", "event_channel_op"), call("guest", "event_channel_op")))
     if any(r["records_lost"] for r in rows):
