@@ -40,6 +40,7 @@ class Trace:
         self.exits = collections.Counter()
         self.ran = collections.Counter()
         self.lost = False
+        self.cpus = 1
         cpu, domain, seen = 0, None, None # who runs on that CPU, and until when that is counted
         cpus = {}
         data = open(path, "rb").read()
@@ -54,6 +55,7 @@ class Trace:
             if event == CPU_CHANGE:
                 cpus[cpu] = domain, seen
                 cpu = extra[0]
+                self.cpus = max(self.cpus, cpu + 1)
                 domain, seen = cpus.get(cpu, (None, None))
             if now and seen and domain is not None:
                 self.ran[domain] += now - seen

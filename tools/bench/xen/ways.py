@@ -40,8 +40,9 @@ def read(where, name):
             yield line.split()
 
 
-def traced(where, way, job, few, many, domid):
-    """What one more I/O costs: entries into Xen, event channel and grant operations, instructions of each side."""
+def traced(where, way, job, few, many, domid, us):
+    """What one more I/O costs: entries into Xen, event channel and grant operations, and each side's part of the
+    us that it takes: tracing makes all of them longer."""
     paths = [os.path.join(where, "%s.%s.%d.xtr" % (way, job, n)) for n in (few, many)]
     if not all(os.path.exists(p) for p in paths):
         return {}
@@ -54,8 +55,14 @@ def traced(where, way, job, few, many, domid):
         row[side] = {"entries": more("entries", d), "event_channel_ops": more("calls", (d, "event_channel_op")),
                      "grant_ops": more("calls", (d, "grant_table_op")), "port_exits": more("exits", (d, PORT)),
                      "register_exits": more("exits", (d, NESTED_FAULT)),
-                     "virtual_us": round(more("ran", d) / 1000, 3)}
-    row["idle_virtual_us"] = round(more("ran", IDLE) / 1000, 3)
+                     "virtual_us": max(more("ran", d), 0)}
+    row["idle_virtual_us"] = max(more("ran", IDLE), 0)
+    row["cpus"] = b.cpus
+    all_ = row["guest"]["virtual_us"] * (domid != 0) + row["dom0"]["virtual_us"] + row["idle_virtual_us"]
+    for part in (row["guest"], row["dom0"], row):
+        for k in part:
+            if k.endswith("virtual_us") and all_:
+                part[k] = round(part[k] * us * b.cpus / all_, 3)
     return row
 
 
@@ -76,7 +83,8 @@ def measure(where):
                 few, many = sorted(ms)
                 row[job] = {"ios": many - few, "virtual_ms": ms[many] - ms[few],
                             "per_s": round(1000 * (many - few) / (ms[many] - ms[few]))}
-                row[job].update(traced(where, way, job, few, many, domid))
+                row[job].update(traced(where, way, job, few, many, domid,
+                                       1000 * (ms[many] - ms[few]) / (many - few)))
         for words in read(where, "net"):
             if len(words) == 3 and words[0] == way:
                 row[words[1]] = float(words[2])
@@ -113,10 +121,12 @@ def costs(rows):
                 continue
             g, d = row[job]["guest"], row[job]["dom0"]
             none = row["guest"] == MEMORY["dom0"]
+            shared = row[job]["cpus"] > 1 # a processor's time is then no count of its instructions
             line(row["way"], row["guest"], JOBS[job], *(["–"] * 3 if none else
                  ["%.1f" % abs(g[k]) for k in ("entries", "port_exits", "register_exits")]), "%.1f" % abs(d["entries"]),
                  "–" if none else "%.2f" % abs(g["event_channel_ops"]), "%.2f" % abs(d["event_channel_ops"]),
-                 "%.2f" % abs(d["grant_ops"]), "–" if none else round(g["virtual_us"] * 250), round(d["virtual_us"] * 250),
+                 "%.2f" % abs(d["grant_ops"]), "–" if none or shared else round(g["virtual_us"] * 250),
+                 "–" if shared else round(d["virtual_us"] * 250),
                  "–" if none else "%d %%" % round(100 * d["virtual_us"] / (g["virtual_us"] + d["virtual_us"])))
 
 

@@ -38,7 +38,7 @@ export XSP_RIG_CLOCK=icount XSP_RIG_DIR=$dir XSP_RIG_TIMEOUT=${XSP_RIG_TIMEOUT:-
 rc=0
 boot() { "$top/tests/xen/rig.sh" run "$here/dom0-ways.sh" /out/images "$@" >&2 || rc=$?; }
 iommu="-machine q35 -device amd-iommu -drive file=null-co://,if=none,id=nv,format=raw,size=1G"
-[ ${#parts[@]} = 0 ] || XSP_RIG_QEMU="$iommu -device nvme,drive=nv,serial=xsp,addr=0x10" boot "${parts[@]}"
+[ ${#parts[@]} = 0 ] || XSP_RIG_QEMU="$iommu -device nvme,drive=nv,serial=xsp,addr=0x10 ${XSP_RIG_QEMU:-}" boot "${parts[@]}"
 for part in "${apart[@]}"; do
 	case $part in
 	sriov) # behind a port of its own, whose window has room for the virtual functions
