@@ -121,11 +121,13 @@ part_hvm() {
 
 # --- para-virtualized, on xensplitd ------------------------------------------------------------------
 
+pv_start() { # WAY TYPE [XL]: a guest on a null block device
+	GUEST_TYPE=$2 GUEST_XL="vif = [ 'mac=00:16:3e:00:00:11,bridge=xenbr0' ]
+		${3:-}" guest_start 1 xvda=file,direct:/dev/nullb0 && guest_is "$1" 1
+}
 part_pv() { # WAY TYPE
 	step "a $2 guest on xensplitd"
-	GUEST_TYPE=$2 GUEST_XL="vif = [ 'mac=00:16:3e:00:00:11,bridge=xenbr0' ]${PIN:+
-		cpus = \"$PIN\"}" check "it boots" guest_start 1 xvda=file,direct:/dev/nullb0 || return
-	guest_is "$1" 1
+	check "it boots" pv_start "$1" "$2" || return
 	check "the jobs" disk_jobs "$1" 1 xvda 400
 	cat /tmp/check.out
 	check "TCP" net_jobs "$1" 1 vif
@@ -134,12 +136,16 @@ part_pv() { # WAY TYPE
 
 # Dom0 has two CPUs, the worker one of them for itself; the guest has a third.
 part_poll() {
-	step "a worker that polls, on a CPU of its own"
-	export PIN=2
+	step "a worker that sleeps, and one that polls, on a CPU of its own"
 	check "the worker sleeps when idle" xensplit worker set 0 mode=event
-	part_pv pv-event pv
+	check "a guest with a CPU of its own" pv_start pv-event pv 'cpus = "2"' || return
+	check "the jobs" disk_jobs pv-event 1 xvda 200 rr1 rr32
+	cat /tmp/check.out
 	check "the worker polls, on a CPU of its own" xensplit worker set 0 mode=always cpus=1
-	part_pv pv-poll pv
+	guest_is pv-poll 1
+	check "the jobs, polled" disk_jobs pv-poll 1 xvda 200 rr1 rr32
+	cat /tmp/check.out
+	guest_stop 1
 }
 
 # --- direct ------------------------------------------------------------------------------------------
@@ -184,6 +190,11 @@ part_direct() {
 	check "the guest: the jobs" disk_jobs direct 2 nvme0n1 400
 	cat /tmp/check.out
 	in_guest 2 "grep -i nvme /proc/interrupts; dmesg | grep -iE 'nvme|pcifront' | tail -n 8"
+	if in_guest 2 "dmesg | grep -q 'enable msix get err'"; then
+		fact direct-interrupts line
+	else
+		fact direct-interrupts message
+	fi
 	direct_alone
 	check "the guest ends" guest_destroy 2
 	fact direct-reset-methods "$(cat /sys/bus/pci/devices/0000:$nvme/reset_method)"
