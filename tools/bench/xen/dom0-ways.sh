@@ -87,7 +87,7 @@ hvm_start() { # 9 is its number
 		nographic = 1
 		bios_path_override = "/root/bios.bin"
 		device_model_args_hvm = [ "-global", "e1000.romfile=",
-			"-drive", "file=/dev/nullb0,if=none,id=emulated,format=raw,cache=none,aio=native",
+			"-drive", "file=/dev/nullb0,if=none,id=emulated,format=raw,cache=none",
 			"-device", "ide-hd,drive=emulated,bus=ide.0" ]
 		disk = [ 'vdev=hda,backendtype=qdisk,format=raw,access=rw,target=/root/hvm.iso',
 			'vdev=xvdq,backendtype=phy,format=raw,access=rw,script=block-xensplit,target=file,direct:/dev/nullb0' ]
@@ -96,7 +96,7 @@ hvm_start() { # 9 is its number
 		on_reboot = "destroy"
 	EOF
 	rm -f "$(_console 9)" "$d/domid"
-	xl create "$d/xl.cfg" || return
+	xl create "$d/xl.cfg" || { tail -n 9 /var/log/xen/qemu-dm-guest9.log; return 1; }
 	xl domid guest9 >"$d/domid"
 	xenstore-read "/local/domain/$(cat "$d/domid")/console/tty" >"$d/tty"
 	_await 9 ready 0 600 || { tail -n 40 "$(_console 9)"; tail -n 20 /var/log/xen/qemu-dm-guest9.log; return 1; }
