@@ -26,6 +26,7 @@ declare -A src=(
 	[pages]="backend/blk/pages.c"
 	[headers]="common/net/headers.c"
 	[netback]="backend/net/tx.c backend/net/rx.c ring/netif.c"
+	[recover]="backend/net/recover.c backend/net/tx.c backend/net/rx.c ring/netif.c"
 	[fsm]="common/xenbus/fsm.c"
 	[vbd]="backend/device.c backend/device_keys.c backend/front_keys.c backend/vbd.c backend/vbd_keys.c backend/vbd_medium.c backend/vbd_limits.c backend/blk/bucket.c backend/target/empty.c ring/dialect.c common/store.c common/pace.c common/mailbox.c common/xenbus/fsm.c $log"
 )
@@ -80,7 +81,7 @@ report() { # NAME PID
 }
 
 failed=0
-[ $# -gt 0 ] || set -- ring netfront netback pages front rpc target fsm vbd headers
+[ $# -gt 0 ] || set -- ring netfront netback recover pages front rpc target fsm vbd headers
 for n; do build "$n"; done
 while [ $# -gt 0 ]; do # two at a time
 	fuzz "$1" & a=$!
