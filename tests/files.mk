@@ -69,7 +69,7 @@ vbd-barrier.deps := front blkfront common fsm ring
 vbd-barrier.pkgs := $(front.pkgs)
 
 programs += xsp-evil
-xsp-evil.src := tests/evil/main.c tests/evil/guest.c tests/evil/ring_attacks.c tests/evil/data_attacks.c \
+xsp-evil.src := tests/evil/main.c tests/evil/end.c tests/evil/guest.c tests/evil/ring_attacks.c tests/evil/data_attacks.c \
 	tests/evil/mapped_attacks.c tests/evil/change_attacks.c \
 	tests/evil/store_attacks.c tests/evil/life_attacks.c tests/evil/count.c
 xsp-evil.deps := ring
@@ -150,12 +150,12 @@ test_polling.pkgs := cmocka
 
 # A guest that misbehaves with a network device; tests/lab/test-hostile-net.sh runs it.
 programs += xsp-evilnet
-xsp-evilnet.src := tests/evilnet/main.c tests/evilnet/guest.c tests/evilnet/attacks.c
+xsp-evilnet.src := tests/evil/end.c tests/evilnet/main.c tests/evilnet/guest.c tests/evilnet/attacks.c
 xsp-evilnet.deps := ring
 xsp-evilnet.pkgs := xenevtchn xengnttab xenstore
 # The 64-bit side of a 32-bit frontend; tests/lab/test-guest32.sh compiles the other and runs both.
 programs += vbd-guest32
-vbd-guest32.src := tests/guest32/host.c tests/evil/guest.c
+vbd-guest32.src := tests/guest32/host.c tests/evil/end.c tests/evil/guest.c
 vbd-guest32.deps := ring
 vbd-guest32.pkgs := xenevtchn xengnttab xenstore
 units += test_netctl

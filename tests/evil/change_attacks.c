@@ -33,22 +33,22 @@ static bool start_over(struct guest *g, unsigned int way)
 	case 0: /* the new kernel is just there */
 		break;
 	case 1: /* Linux's xenbus_reset: 5, wait, 6, wait, 1 */
-		guest_write(g, "state", "5");
-		guest_wait(g, 1u << 5 | 1u << 6, 5000);
-		guest_write(g, "state", "6");
-		guest_wait(g, 1u << 6, 5000);
+		end_write(&g->end, "state", "5");
+		end_wait(&g->end, 1u << 5 | 1u << 6, 5000);
+		end_write(&g->end, "state", "6");
+		end_wait(&g->end, 1u << 6, 5000);
 		break;
 	case 2: /* the backend at 5, and nobody who ends that */
-		guest_write(g, "state", "5");
-		guest_wait(g, 1u << 5 | 1u << 6, 5000);
+		end_write(&g->end, "state", "5");
+		end_wait(&g->end, 1u << 5 | 1u << 6, 5000);
 		break;
 	default: /* it has seen 6, or not */
-		guest_write(g, "state", "6");
+		end_write(&g->end, "state", "6");
 		if (way & 4)
-			guest_wait(g, 1u << 6, 5000);
+			end_wait(&g->end, 1u << 6, 5000);
 	}
-	guest_write(g, "state", "1");
-	return guest_wait(g, 1u << 2, 6000) == 2;
+	end_write(&g->end, "state", "1");
+	return end_wait(&g->end, 1u << 2, 6000) == 2;
 }
 
 static void forget(struct guest *g, struct past *past)
@@ -82,40 +82,47 @@ void reborn(struct guest *g)
 		struct past past;
 		uint8_t *data = g->data;
 
-		if (!expect(g, guest_connect(g, order, wide ? XSP_BLK_X86_64 : XSP_BLK_X86_32,
-					     wide ? "x86_64-abi" : NULL) && guest_works(g), "connects"))
+		if (!expect(&g->end,
+			    guest_connect(g, order, wide ? XSP_BLK_X86_64 : XSP_BLK_X86_32,
+					  wide ? "x86_64-abi" : NULL) &&
+				    guest_works(g),
+			    "connects"))
 			return;
 		fill(g);
 		forget(g, &past);
-		if (!expect(g, start_over(g, way), "way %u: the backend waits for a new frontend (state %d)",
-			    way, guest_number(g, g->be, "state")))
+		if (!expect(&g->end, start_over(g, way),
+			    "way %u: the backend waits for a new frontend (state %d)", way,
+			    end_number(&g->end, g->end.be, "state")))
 			return;
 		reuse(&past);
 		memset(data, 0x5a, PAGES * (size_t)XSP_PAGE_SIZE);
 		sleep_ms(5);
-		expect(g, data[0] == 0x5a && !memcmp(data, data + 1, PAGES * (size_t)XSP_PAGE_SIZE - 1),
+		expect(&g->end,
+		       data[0] == 0x5a &&
+			       !memcmp(data, data + 1, PAGES * (size_t)XSP_PAGE_SIZE - 1),
 		       "way %u: nothing is written into pages of old requests", way);
-		guest_rm(g, "ring-page-order");
+		end_rm(&g->end, "ring-page-order");
 		for (unsigned int i = 0; i < 4; i++) {
 			char key[16];
 
 			snprintf(key, sizeof(key), i ? "ring-ref%u" : "ring-ref", i - 1);
-			guest_rm(g, key);
+			end_rm(&g->end, key);
 		}
-		guest_rm(g, "protocol");
+		end_rm(&g->end, "protocol");
 		guest_make_ring(g, (way + 1) % 3, XSP_BLK_X86_64);
 		guest_keys(g);
-		guest_write(g, "protocol", "x86_64-abi");
-		guest_write(g, "state", "3");
-		if (!expect(g, guest_wait(g, 1u << 4, 6000) == 4, "way %u: connects anew", way))
+		end_write(&g->end, "protocol", "x86_64-abi");
+		end_write(&g->end, "state", "3");
+		if (!expect(&g->end, end_wait(&g->end, 1u << 4, 6000) == 4, "way %u: connects anew",
+			    way))
 			return;
-		guest_write(g, "state", "4");
-		expect(g, guest_works(g), "way %u: the new frontend's disk works", way);
-		expect(g, untouched(&past), "way %u: the old ring is left alone", way);
-		xengntshr_unshare(g->xgs, past.ring, 1u << past.order);
-		xenevtchn_unbind(g->xce, past.port);
+		end_write(&g->end, "state", "4");
+		expect(&g->end, guest_works(g), "way %u: the new frontend's disk works", way);
+		expect(&g->end, untouched(&past), "way %u: the old ring is left alone", way);
+		xengntshr_unshare(g->end.xgs, past.ring, 1u << past.order);
+		xenevtchn_unbind(g->end.xce, past.port);
 	}
-	guest_rm(g, "protocol");
+	end_rm(&g->end, "protocol");
 	say("16 new kernels, with a full ring each");
 }
 
@@ -131,8 +138,9 @@ void dialects(struct guest *g)
 	for (unsigned int d = 0; d < 5; d++) {
 		unsigned int good = 0;
 
-		guest_write(g, "xensplit-dialect", "%s", names[d]);
-		if (!expect(g, guest_connect(g, 0, XSP_BLK_X86_64, "x86_64-abi"), "%s: connects", names[d]))
+		end_write(&g->end, "xensplit-dialect", "%s", names[d]);
+		if (!expect(&g->end, guest_connect(g, 0, XSP_BLK_X86_64, "x86_64-abi"),
+			    "%s: connects", names[d]))
 			break;
 		for (unsigned int i = 0; i < sizeof(sectors) / sizeof(sectors[0]); i++)
 			for (unsigned int first = 0; first < 256; first += first < 9 ? 1 : 41)
@@ -143,8 +151,11 @@ void dialects(struct guest *g)
 					req.seg[0].first = (uint8_t)first;
 					req.seg[0].last = (uint8_t)last;
 					status = guest_do(g, &req);
-					expect(g, status != INT16_MIN, "%s: an answer", names[d]);
-					expect(g, status != XSP_BLK_OKAY || (first <= last && last < 8),
+					expect(&g->end, status != INT16_MIN, "%s: an answer",
+					       names[d]);
+					expect(&g->end,
+					       status != XSP_BLK_OKAY ||
+						       (first <= last && last < 8),
 					       "%s: sectors %u..%u refused", names[d], first, last);
 					good += status == XSP_BLK_OKAY;
 				}
@@ -152,18 +163,20 @@ void dialects(struct guest *g)
 			struct xsp_blk_req req = { .op = XSP_BLK_DISCARD, .id = ++g->next_id,
 						   .discard.nr_sectors = sectors[i] };
 
-			expect(g, guest_do(g, &req) != XSP_BLK_OKAY, "%s: a discard of 2^%u sectors is refused",
-			       names[d], 52 + i);
+			expect(&g->end, guest_do(g, &req) != XSP_BLK_OKAY,
+			       "%s: a discard of 2^%u sectors is refused", names[d], 52 + i);
 		}
-		expect(g, good > 0, "%s: some are good", names[d]);
+		expect(&g->end, good > 0, "%s: some are good", names[d]);
 		guest_close(g);
 	}
-	guest_write(g, "xensplit-dialect", "klingon");
-	expect(g, !guest_connect(g, 0, XSP_BLK_X86_64, "x86_64-abi"), "an unknown dialect is refused");
-	guest_rm(g, "xensplit-dialect");
-	guest_write(g, "feature-large-sector-size", "7");
-	expect(g, !guest_connect(g, 0, XSP_BLK_X86_64, "x86_64-abi"), "feature-large-sector-size 7 is refused");
-	guest_rm(g, "feature-large-sector-size");
+	end_write(&g->end, "xensplit-dialect", "klingon");
+	expect(&g->end, !guest_connect(g, 0, XSP_BLK_X86_64, "x86_64-abi"),
+	       "an unknown dialect is refused");
+	end_rm(&g->end, "xensplit-dialect");
+	end_write(&g->end, "feature-large-sector-size", "7");
+	expect(&g->end, !guest_connect(g, 0, XSP_BLK_X86_64, "x86_64-abi"),
+	       "feature-large-sector-size 7 is refused");
+	end_rm(&g->end, "feature-large-sector-size");
 }
 
 /* --- changes ---------------------------------------------------------------------------------------- */
@@ -174,11 +187,11 @@ void dialects(struct guest *g)
  */
 void change_storm(struct guest *g)
 {
-	uint64_t until = now_ms() + g->dose * 20ull;
+	uint64_t until = now_ms() + g->end.dose * 20ull;
 	unsigned int asked = 0, answered = 0, n = 0;
 	struct xsp_blk_rsp rsp[32];
 
-	if (!expect(g, guest_connect(g, 0, XSP_BLK_X86_64, "x86_64-abi"), "connects"))
+	if (!expect(&g->end, guest_connect(g, 0, XSP_BLK_X86_64, "x86_64-abi"), "connects"))
 		return;
 	say("ready");
 	while (now_ms() < until) {
@@ -195,25 +208,26 @@ void change_storm(struct guest *g)
 		guest_push(g);
 		switch (n++ % 16) {
 		case 3:
-			guest_write(g, "eject", "eject");
+			end_write(&g->end, "eject", "eject");
 			break;
 		case 7:
-			guest_write(g, "eject", "x");
+			end_write(&g->end, "eject", "x");
 			break;
 		case 11: /* for a moment, as if it were on its way somewhere */
-			guest_write(g, "state", "4");
+			end_write(&g->end, "state", "4");
 			break;
 		}
 	}
 	while (answered < asked) {
 		unsigned int got = guest_take(g, rsp, asked - answered < 32 ? asked - answered : 32, 5000);
 
-		if (!expect(g, got > 0, "an answer to each of %u requests, not to %u (state %d)", asked, answered,
-			    guest_number(g, g->be, "state")))
+		if (!expect(&g->end, got > 0,
+			    "an answer to each of %u requests, not to %u (state %d)", asked,
+			    answered, end_number(&g->end, g->end.be, "state")))
 			break;
 		answered += got;
 	}
-	expect(g, asked > 100, "more than %u requests", asked);
-	guest_rm(g, "eject");
+	expect(&g->end, asked > 100, "more than %u requests", asked);
+	end_rm(&g->end, "eject");
 	say("%u requests, each answered once", answered);
 }

@@ -10,7 +10,7 @@ void count_errors(struct guest *g)
 	static const uint8_t ops[] = { XSP_BLK_READ, XSP_BLK_WRITE, XSP_BLK_FLUSH };
 	unsigned int errors[3] = { 0 }, lost = 0;
 
-	if (!expect(g, guest_connect(g, 0, XSP_BLK_X86_64, "x86_64-abi"), "connects"))
+	if (!expect(&g->end, guest_connect(g, 0, XSP_BLK_X86_64, "x86_64-abi"), "connects"))
 		return;
 	for (unsigned int i = 0; i < 300; i++) {
 		struct xsp_blk_req req = guest_request(g, ops[i % 3], i % 3 == 2 ? 0 : 8 * i, i % 3 == 2 ? 0 : 1, i);
@@ -21,7 +21,7 @@ void count_errors(struct guest *g)
 		else
 			lost += status != XSP_BLK_OKAY;
 	}
-	expect(g, !lost, "every request is answered, with 0 or -1");
+	expect(&g->end, !lost, "every request is answered, with 0 or -1");
 	for (unsigned int i = 0; i < 3; i++)
 		say("%s errors: %u of 100", names[i], errors[i]);
 }
@@ -33,7 +33,7 @@ void read_far(struct guest *g)
 	unsigned int zeros = 0;
 	int16_t status;
 
-	if (!expect(g, guest_connect(g, 0, XSP_BLK_X86_64, "x86_64-abi"), "connects"))
+	if (!expect(&g->end, guest_connect(g, 0, XSP_BLK_X86_64, "x86_64-abi"), "connects"))
 		return;
 	req = guest_request(g, XSP_BLK_READ, g->sectors - 8, 1, 0);
 	for (unsigned int i = 0; i < XSP_PAGE_SIZE; i++)
@@ -41,6 +41,8 @@ void read_far(struct guest *g)
 	status = guest_do(g, &req);
 	for (unsigned int i = 0; i < XSP_PAGE_SIZE; i++)
 		zeros += g->data[i] == 0;
-	expect(g, status == XSP_BLK_ERROR || (status == XSP_BLK_OKAY && zeros == XSP_PAGE_SIZE),
-	       "zeros or an error where the image was cut off (status %d, %u zeros)", status, zeros);
+	expect(&g->end,
+	       status == XSP_BLK_ERROR || (status == XSP_BLK_OKAY && zeros == XSP_PAGE_SIZE),
+	       "zeros or an error where the image was cut off (status %d, %u zeros)", status,
+	       zeros);
 }

@@ -10,7 +10,7 @@
 
 static bool connect_plain(struct guest *g)
 {
-	return expect(g, guest_connect(g, 0, XSP_BLK_X86_64, "x86_64-abi"), "connects");
+	return expect(&g->end, guest_connect(g, 0, XSP_BLK_X86_64, "x86_64-abi"), "connects");
 }
 
 /* Segments 8.. of the disk's first MiB hold a known pattern; true when they still do. */
@@ -21,7 +21,7 @@ static void paint(struct guest *g)
 
 		for (unsigned int i = 0; i < 11 * XSP_PAGE_SIZE; i++)
 			g->data[i] = (uint8_t)(s * 31 + i / 64);
-		expect(g, guest_do(g, &req) == XSP_BLK_OKAY, "the pattern is written");
+		expect(&g->end, guest_do(g, &req) == XSP_BLK_OKAY, "the pattern is written");
 	}
 }
 
@@ -32,11 +32,13 @@ static void still_painted(struct guest *g, const char *what)
 		unsigned int wrong = 0;
 
 		memset(g->data, 0, 11 * XSP_PAGE_SIZE);
-		if (!expect(g, guest_do(g, &req) == XSP_BLK_OKAY, "%s: the pattern is read", what))
+		if (!expect(&g->end, guest_do(g, &req) == XSP_BLK_OKAY, "%s: the pattern is read",
+			    what))
 			return;
 		for (unsigned int i = 0; i < 11 * XSP_PAGE_SIZE; i++)
 			wrong += g->data[i] != (uint8_t)(s * 31 + i / 64);
-		if (!expect(g, !wrong, "%s: no byte of the image changed (%u did)", what, wrong))
+		if (!expect(&g->end, !wrong, "%s: no byte of the image changed (%u did)", what,
+			    wrong))
 			return;
 	}
 }
@@ -46,7 +48,7 @@ static void refused(struct guest *g, struct xsp_blk_req *req, int16_t status, co
 {
 	int16_t got = guest_do(g, req);
 
-	expect(g, got == status, "%s %u: status %d (got %d)", what, value, status, got);
+	expect(&g->end, got == status, "%s %u: status %d (got %d)", what, value, status, got);
 }
 
 void bad_segments(struct guest *g)
@@ -142,7 +144,7 @@ static uint32_t foreign_grant(const struct guest *g, xengntshr_handle **h)
 	snprintf(domid, sizeof(domid), "%u", g->peer);
 	setenv("XENSPLIT_DOM", domid, 1);
 	*h = xengntshr_open(NULL, 0);
-	snprintf(domid, sizeof(domid), "%u", g->domid);
+	snprintf(domid, sizeof(domid), "%u", g->end.domid);
 	setenv("XENSPLIT_DOM", domid, 1);
 	for (n = 512; *h && n >= 64; n /= 2)
 		if (xengntshr_share_pages(*h, 0, (int)n, refs, 1))
@@ -178,10 +180,11 @@ void bad_grants(struct guest *g)
 			try_grant(g, "another domain's grant at segment", other, op);
 		else
 			say("another domain's grant: not tried, there is no other domain");
-		if (g->peer && xengntshr_share_pages(g->xgs, g->peer, 1, &ref, 1))
+		if (g->peer && xengntshr_share_pages(g->end.xgs, g->peer, 1, &ref, 1))
 			try_grant(g, "a grant for somebody else at segment", ref, op);
 	}
-	if (expect(g, xengntshr_share_pages(g->xgs, 0, 1, &ref, 0), "a page is granted read-only"))
+	if (expect(&g->end, xengntshr_share_pages(g->end.xgs, 0, 1, &ref, 0),
+		   "a page is granted read-only"))
 		try_grant(g, "a read-only grant for a READ at segment", ref, XSP_BLK_READ);
 	still_painted(g, "bad grants");
 	if (foreign)
@@ -220,7 +223,7 @@ void bad_indirect(struct guest *g)
 
 	if (!connect_plain(g))
 		return;
-	offered = guest_number(g, g->be, "feature-max-indirect-segments");
+	offered = end_number(&g->end, g->end.be, "feature-max-indirect-segments");
 	if (offered <= 0) {
 		say("not offered");
 		return;
@@ -285,7 +288,7 @@ void bad_discard(struct guest *g)
 
 	if (!connect_plain(g))
 		return;
-	if (guest_number(g, g->be, "feature-discard") != 1) {
+	if (end_number(&g->end, g->end.be, "feature-discard") != 1) {
 		say("not offered");
 		return;
 	}
@@ -299,7 +302,7 @@ void bad_discard(struct guest *g)
 
 		req.discard.nr_sectors = cases[i][1];
 		refused(g, &req, XSP_BLK_ERROR, "discard", i);
-		if (guest_number(g, g->be, "discard-secure") != 1) {
+		if (end_number(&g->end, g->end.be, "discard-secure") != 1) {
 			req = (struct xsp_blk_req){ .op = XSP_BLK_DISCARD, .nr_segs = 1, .id = ++g->next_id };
 			req.discard.nr_sectors = 8;
 			refused(g, &req, XSP_BLK_EOPNOTSUPP, "secure discard", i);
@@ -324,19 +327,19 @@ void read_only(struct guest *g)
 		for (unsigned int n = 1; n <= XSP_BLK_SEGS; n++) {
 			req = guest_request(g, ops[i], 8 * n, n, 0);
 			got = guest_do(g, &req);
-			expect(g, got == XSP_BLK_ERROR || (i && got == XSP_BLK_EOPNOTSUPP),
+			expect(&g->end, got == XSP_BLK_ERROR || (i && got == XSP_BLK_EOPNOTSUPP),
 			       "operation %u with %u segments is refused (%d)", ops[i], n, got);
 		}
 	describe(g, 32);
 	req = indirect(g, XSP_BLK_WRITE, 32, g->ref[63]);
 	got = guest_do(g, &req);
-	expect(g, got < 0 && got != INT16_MIN, "an indirect write is refused (%d)", got);
+	expect(&g->end, got < 0 && got != INT16_MIN, "an indirect write is refused (%d)", got);
 	req = (struct xsp_blk_req){ .op = XSP_BLK_DISCARD, .id = ++g->next_id };
 	req.discard.nr_sectors = 8;
 	got = guest_do(g, &req);
-	expect(g, got < 0 && got != INT16_MIN, "a discard is refused (%d)", got);
+	expect(&g->end, got < 0 && got != INT16_MIN, "a discard is refused (%d)", got);
 	req = guest_request(g, XSP_BLK_READ, 0, 11, 0);
-	expect(g, guest_do(g, &req) == XSP_BLK_OKAY, "a read is not");
+	expect(&g->end, guest_do(g, &req) == XSP_BLK_OKAY, "a read is not");
 }
 
 /* --- double fetch ------------------------------------------------------------------------------ */
@@ -386,7 +389,7 @@ static void *toggle(void *arg)
 void double_fetch(struct guest *g)
 {
 	struct toggler t = { .g = g };
-	unsigned int rounds = 10 * g->dose, answered = 0, lost = 0, sent = 0;
+	unsigned int rounds = 10 * g->end.dose, answered = 0, lost = 0, sent = 0;
 	struct xsp_blk_rsp rsp[32];
 	pthread_t thread;
 
@@ -411,8 +414,9 @@ void double_fetch(struct guest *g)
 	}
 	__atomic_store_n(&t.stop, 1, __ATOMIC_RELAXED);
 	pthread_join(thread, NULL);
-	expect(g, answered == sent, "%u requests rewritten under way, %u answered", sent, answered);
-	expect(g, !lost, "every status is one of three (%u were not)", lost);
+	expect(&g->end, answered == sent, "%u requests rewritten under way, %u answered", sent,
+	       answered);
+	expect(&g->end, !lost, "every status is one of three (%u were not)", lost);
 	say("%u requests rewritten while they were taken", sent);
 }
 
@@ -420,7 +424,7 @@ void double_fetch(struct guest *g)
 
 void log_flood(struct guest *g)
 {
-	unsigned int total = 1000 * g->dose, done = 0, wrong = 0;
+	unsigned int total = 1000 * g->end.dose, done = 0, wrong = 0;
 	struct xsp_blk_rsp rsp[32];
 
 	if (!connect_plain(g))
@@ -441,7 +445,7 @@ void log_flood(struct guest *g)
 		if (!n)
 			break;
 	}
-	expect(g, done == total && !wrong, "%u bad requests refused (%u answered, %u wrongly)", total,
-	       done, wrong);
+	expect(&g->end, done == total && !wrong,
+	       "%u bad requests refused (%u answered, %u wrongly)", total, done, wrong);
 	say("flood of %u", done);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * xsp-evil: a guest that speaks XenStore and the block ring by hand and misbehaves on command.
- * For tests only. guest.c is what a frontend needs to get connected and to do I/O; the attacks are
+ * For tests only. end.c is any device's, guest.c what a disk's frontend needs
+ * to get connected and to do I/O; the attacks are
  * in ring_, data_, store_ and life_attacks.c, main.c has the table of them.
  *
  * An attack checks what it can see from inside the guest; what it does to the daemon and to other
@@ -13,21 +14,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <xenevtchn.h>
-#include <xengnttab.h>
-#include <xenstore.h>
-
 #include "ring/blkif.h"
+#include "tests/evil/end.h"
 
 #define PAGES 64u /* of data, granted to the backend */
 
 struct guest {
-	uint32_t domid, devid;
+	struct end end;
 	uint32_t peer; /* a domain that is neither ours nor the backend's, 0: none */
-	char fe[128], be[128];
-	struct xs_handle *xs;
-	xengntshr_handle *xgs;
-	xenevtchn_handle *xce;
 	evtchn_port_t port;
 	enum xsp_blk_abi abi;
 	unsigned int order;
@@ -39,31 +33,12 @@ struct guest {
 	uint32_t ref[PAGES];
 	uint64_t sectors; /* of the disk, once connected */
 	uint64_t next_id;
-	bool persistent;   /* say so, so that the backend keeps our pages mapped */
-	unsigned int dose; /* how much of a storm, in percent */
-	int failed;
+	bool persistent; /* say so, so that the backend keeps our pages mapped */
 };
-
-/* Checks; each prints what was expected when it did not come true, and is counted. */
-bool expect(struct guest *g, bool good, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-/* Progress and facts for the log. */
-void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* --- guest.c ----------------------------------------------------------------------------------- */
 
 int guest_open(struct guest *g, uint32_t domid, uint32_t devid);
-void guest_free(struct guest *g);
-
-char *guest_read(struct guest *g, const char *dir, const char *key);
-int guest_number(struct guest *g, const char *dir, const char *key);
-bool guest_write(struct guest *g, const char *key, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
-bool guest_write_bytes(struct guest *g, const char *key, const void *value, unsigned int len);
-void guest_rm(struct guest *g, const char *key);
-
-/* Wait until the backend's state is one of the bits (1 << state); returns it, or -1 after ms. */
-int guest_wait(struct guest *g, unsigned int states, int ms);
-
 /* The steps of connecting: to state 1 with a backend in 2; ring and port made; the keys written. */
 bool guest_begin(struct guest *g);
 void guest_make_ring(struct guest *g, unsigned int order, enum xsp_blk_abi abi);
@@ -85,9 +60,6 @@ unsigned int guest_take(struct guest *g, struct xsp_blk_rsp *rsp, unsigned int n
 int16_t guest_do(struct guest *g, struct xsp_blk_req *req);
 /* Write a pattern to the disk's first page and read it back into other pages. */
 bool guest_works(struct guest *g);
-
-uint64_t now_ms(void);
-void sleep_ms(unsigned int ms);
 
 /* --- the attacks ------------------------------------------------------------------------------- */
 

@@ -3,138 +3,36 @@
 #include "tests/evil/evil.h"
 
 #include <errno.h>
-#include <poll.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
-void sleep_ms(unsigned int ms)
-{
-	nanosleep(&(struct timespec){ ms / 1000, (long)(ms % 1000) * 1000000 }, NULL);
-}
-
-/* --- the store --------------------------------------------------------------------------------- */
-
-char *guest_read(struct guest *g, const char *dir, const char *key)
-{
-	char path[256];
-	unsigned int len;
-
-	snprintf(path, sizeof(path), "%s/%s", dir, key);
-	return xs_read(g->xs, XBT_NULL, path, &len);
-}
-
-int guest_number(struct guest *g, const char *dir, const char *key)
-{
-	char *value = guest_read(g, dir, key);
-	int n = value ? atoi(value) : -1;
-
-	free(value);
-	return n;
-}
-
-bool guest_write_bytes(struct guest *g, const char *key, const void *value, unsigned int len)
-{
-	char path[256];
-
-	snprintf(path, sizeof(path), "%s/%s", g->fe, key);
-	return xs_write(g->xs, XBT_NULL, path, value, len);
-}
-
-bool guest_write(struct guest *g, const char *key, const char *fmt, ...)
-{
-	char value[128];
-	va_list args;
-	int n;
-
-	va_start(args, fmt);
-	n = vsnprintf(value, sizeof(value), fmt, args);
-	va_end(args);
-	return guest_write_bytes(g, key, value, (unsigned int)n);
-}
-
-void guest_rm(struct guest *g, const char *key)
-{
-	char path[256];
-
-	snprintf(path, sizeof(path), "%s/%s", g->fe, key);
-	xs_rm(g->xs, XBT_NULL, path);
-}
-
-int guest_wait(struct guest *g, unsigned int states, int ms)
-{
-	uint64_t until = now_ms() + (uint64_t)ms;
-	int state;
-
-	do {
-		state = guest_number(g, g->be, "state");
-		if (state >= 0 && states & 1u << state)
-			return state;
-		sleep_ms(1);
-	} while (now_ms() < until);
-	return -1;
-}
-
 /* --- up and down ------------------------------------------------------------------------------- */
 
 int guest_open(struct guest *g, uint32_t domid, uint32_t devid)
 {
-	char *be;
+	int err = end_open(&g->end, "vbd", domid, devid);
 
-	g->domid = domid;
-	g->devid = devid;
-	g->xs = xs_open(0);
-	g->xgs = xengntshr_open(NULL, 0);
-	g->xce = xenevtchn_open(NULL, 0);
-	if (!g->xs || !g->xgs || !g->xce)
-		return -errno;
-	snprintf(g->fe, sizeof(g->fe), "/local/domain/%u/device/vbd/%u", domid, devid);
-	be = guest_read(g, g->fe, "backend");
-	if (!be)
-		return -ENODEV;
-	snprintf(g->be, sizeof(g->be), "%s", be);
-	free(be);
-	g->data = xengntshr_share_pages(g->xgs, 0, PAGES, g->ref, 1);
+	if (err)
+		return err;
+	g->data = xengntshr_share_pages(g->end.xgs, 0, PAGES, g->ref, 1);
 	return g->data ? 0 : -errno;
-}
-
-void guest_free(struct guest *g)
-{
-	xengntshr_close(g->xgs);
-	xenevtchn_close(g->xce);
-	xs_close(g->xs);
 }
 
 static void drop_ring(struct guest *g)
 {
 	if (g->ring)
-		xengntshr_unshare(g->xgs, g->ring, 1u << g->order);
+		xengntshr_unshare(g->end.xgs, g->ring, 1u << g->order);
 	if (g->port)
-		xenevtchn_unbind(g->xce, g->port);
+		xenevtchn_unbind(g->end.xce, g->port);
 	g->ring = NULL;
 	g->port = 0;
 }
 
 void guest_close(struct guest *g)
 {
-	int state = guest_number(g, g->be, "state");
-
-	if (state >= 2 && state <= 5) {
-		guest_write(g, "state", "5");
-		guest_wait(g, 1u << 5 | 1u << 6 | 1u << 1, 3000);
-		guest_write(g, "state", "6");
-		guest_wait(g, 1u << 6 | 1u << 1, 6000);
-	}
+	end_close(&g->end);
 	drop_ring(g);
 }
 
@@ -145,10 +43,7 @@ bool guest_begin(struct guest *g)
 					    "multi-queue-num-queues" };
 
 	guest_close(g);
-	for (unsigned int i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
-		guest_rm(g, keys[i]);
-	guest_write(g, "state", "1");
-	return guest_wait(g, 1u << 2, 6000) == 2;
+	return end_begin(&g->end, keys, sizeof(keys) / sizeof(keys[0]));
 }
 
 void guest_make_ring(struct guest *g, unsigned int order, enum xsp_blk_abi abi)
@@ -158,14 +53,14 @@ void guest_make_ring(struct guest *g, unsigned int order, enum xsp_blk_abi abi)
 	g->abi = abi;
 	g->size = xsp_blk_ring_slots(order);
 	g->req_prod = g->rsp_cons = 0;
-	g->ring = xengntshr_share_pages(g->xgs, 0, 1 << order, g->ring_ref, 1);
+	g->ring = xengntshr_share_pages(g->end.xgs, 0, 1 << order, g->ring_ref, 1);
 	if (!g->ring) {
 		perror("xsp-evil: no pages for a ring");
 		exit(2);
 	}
 	memset(g->ring, 0, (size_t)XSP_PAGE_SIZE << order);
 	xsp_sring_init(g->ring);
-	g->port = (evtchn_port_t)xenevtchn_bind_unbound_port(g->xce, 0);
+	g->port = (evtchn_port_t)xenevtchn_bind_unbound_port(g->end.xce, 0);
 }
 
 void guest_keys(struct guest *g)
@@ -173,13 +68,13 @@ void guest_keys(struct guest *g)
 	char key[24];
 
 	if (g->order)
-		guest_write(g, "ring-page-order", "%u", g->order);
+		end_write(&g->end, "ring-page-order", "%u", g->order);
 	for (unsigned int i = 0; i < 1u << g->order; i++) {
 		snprintf(key, sizeof(key), "ring-ref%u", i);
-		guest_write(g, g->order ? key : "ring-ref", "%u", g->ring_ref[i]);
+		end_write(&g->end, g->order ? key : "ring-ref", "%u", g->ring_ref[i]);
 	}
-	guest_write(g, "event-channel", "%u", g->port);
-	guest_write(g, "feature-persistent", "%d", g->persistent);
+	end_write(&g->end, "event-channel", "%u", g->port);
+	end_write(&g->end, "feature-persistent", "%d", g->persistent);
 }
 
 bool guest_connect(struct guest *g, unsigned int order, enum xsp_blk_abi abi, const char *protocol)
@@ -191,14 +86,14 @@ bool guest_connect(struct guest *g, unsigned int order, enum xsp_blk_abi abi, co
 	guest_make_ring(g, order, abi);
 	guest_keys(g);
 	if (protocol)
-		guest_write(g, "protocol", "%s", protocol);
-	guest_write(g, "state", "3");
-	if (guest_wait(g, 1u << 4 | 1u << 5 | 1u << 6, 6000) != 4)
+		end_write(&g->end, "protocol", "%s", protocol);
+	end_write(&g->end, "state", "3");
+	if (end_wait(&g->end, 1u << 4 | 1u << 5 | 1u << 6, PATIENCE_MS) != 4)
 		return false;
-	sectors = guest_read(g, g->be, "sectors");
+	sectors = end_read(&g->end, g->end.be, "sectors");
 	g->sectors = sectors ? strtoull(sectors, NULL, 10) : 0;
 	free(sectors);
-	guest_write(g, "state", "4");
+	end_write(&g->end, "state", "4");
 	return g->sectors > 0;
 }
 
@@ -240,7 +135,7 @@ void guest_push(struct guest *g)
 {
 	xsp_wmb(); /* slots before req_prod; pairs with xsp_rmb in xsp_ring_back_pending */
 	xsp_store(&g->ring->req_prod, g->req_prod);
-	xenevtchn_notify(g->xce, g->port);
+	xenevtchn_notify(g->end.xce, g->port);
 }
 
 unsigned int guest_take(struct guest *g, struct xsp_blk_rsp *rsp, unsigned int n, int ms)

@@ -20,19 +20,19 @@ static void fill(struct guest *g)
 /* The guest's end of the event channel closed, and others opened, while requests are under way. */
 void port_games(struct guest *g)
 {
-	for (unsigned int i = 0; i < g->dose / 4; i++) {
+	for (unsigned int i = 0; i < g->end.dose / 4; i++) {
 		struct xsp_blk_rsp rsp[32];
 
-		if (!expect(g, guest_connect(g, 0, XSP_BLK_X86_64, "x86_64-abi"), "connects"))
+		if (!expect(&g->end, guest_connect(g, 0, XSP_BLK_X86_64, "x86_64-abi"), "connects"))
 			return;
 		fill(g);
-		xenevtchn_unbind(g->xce, g->port);
-		g->port = (evtchn_port_t)xenevtchn_bind_unbound_port(g->xce, 0);
-		expect(g, guest_take(g, rsp, 32, 5000) == 32,
+		xenevtchn_unbind(g->end.xce, g->port);
+		g->port = (evtchn_port_t)xenevtchn_bind_unbound_port(g->end.xce, 0);
+		expect(&g->end, guest_take(g, rsp, 32, 5000) == 32,
 		       "what was asked before the port was closed is answered");
 		fill(g); /* nobody hears this */
 		sleep_ms(1);
-		xenevtchn_unbind(g->xce, g->port);
+		xenevtchn_unbind(g->end.xce, g->port);
 		g->port = 0;
 	}
 }
@@ -40,11 +40,11 @@ void port_games(struct guest *g)
 /* Connect and disconnect with requests under way, every time. */
 void toggles(struct guest *g)
 {
-	unsigned int total = g->dose / 2;
+	unsigned int total = g->end.dose / 2;
 
 	for (unsigned int i = 0; i < total; i++) {
-		if (!expect(g, guest_connect(g, i % 5, XSP_BLK_X86_64, "x86_64-abi"), "connects, round %u",
-			    i))
+		if (!expect(&g->end, guest_connect(g, i % 5, XSP_BLK_X86_64, "x86_64-abi"),
+			    "connects, round %u", i))
 			return;
 		fill(g);
 	}
@@ -59,9 +59,9 @@ void pages_vanish(struct guest *g)
 		uint32_t refs[XSP_BLK_SEGS];
 		void *pages;
 
-		if (!expect(g, guest_connect(g, 0, XSP_BLK_X86_64, "x86_64-abi"), "connects"))
+		if (!expect(&g->end, guest_connect(g, 0, XSP_BLK_X86_64, "x86_64-abi"), "connects"))
 			return;
-		pages = xengntshr_share_pages(g->xgs, 0, XSP_BLK_SEGS, refs, 1);
+		pages = xengntshr_share_pages(g->end.xgs, 0, XSP_BLK_SEGS, refs, 1);
 		for (unsigned int k = 0; k < g->size; k++) {
 			struct xsp_blk_req req = guest_request(g, k & 1, 88 * k, 11, 0);
 
@@ -71,12 +71,12 @@ void pages_vanish(struct guest *g)
 		}
 		guest_push(g);
 		if (pages)
-			xengntshr_unshare(g->xgs, pages, XSP_BLK_SEGS);
-		expect(g, guest_take(g, rsp, 32, 5000) == 32, "all requests are answered");
+			xengntshr_unshare(g->end.xgs, pages, XSP_BLK_SEGS);
+		expect(&g->end, guest_take(g, rsp, 32, 5000) == 32, "all requests are answered");
 	}
 	/* The ring goes too; the backend has it mapped and must not notice. */
 	fill(g);
-	xengntshr_unshare(g->xgs, g->ring, 1);
+	xengntshr_unshare(g->end.xgs, g->ring, 1);
 	g->ring = NULL;
 	sleep_ms(20);
 }
@@ -84,7 +84,8 @@ void pages_vanish(struct guest *g)
 /* Killed with the ring full: no goodbye, no cleaning up. */
 void die(struct guest *g)
 {
-	if (!expect(g, guest_connect(g, g->next_id % 3, XSP_BLK_X86_64, "x86_64-abi"), "connects"))
+	if (!expect(&g->end, guest_connect(g, g->next_id % 3, XSP_BLK_X86_64, "x86_64-abi"),
+		    "connects"))
 		return;
 	fill(g);
 	kill(getpid(), SIGKILL);
@@ -104,13 +105,15 @@ void idle(struct guest *g)
 	sigemptyset(&usr1);
 	sigaddset(&usr1, SIGUSR1);
 	sigprocmask(SIG_BLOCK, &usr1, NULL);
-	if (!expect(g, guest_connect(g, 1, XSP_BLK_X86_64, "x86_64-abi") && guest_works(g), "connects"))
+	if (!expect(&g->end, guest_connect(g, 1, XSP_BLK_X86_64, "x86_64-abi") && guest_works(g),
+		    "connects"))
 		return;
 	say("idle");
 	sigwait(&usr1, &(int){ 0 });
 	for (unsigned int i = 0; i < 100; i++)
-		if (!expect(g, guest_works(g), "works after the pause (round %u, backend state %d)", i,
-			    guest_number(g, g->be, "state")))
+		if (!expect(&g->end, guest_works(g),
+			    "works after the pause (round %u, backend state %d)", i,
+			    end_number(&g->end, g->end.be, "state")))
 			return;
 	say("worked");
 }
@@ -118,7 +121,7 @@ void idle(struct guest *g)
 /* Requests under way and no move until somebody kills us. */
 void hold(struct guest *g)
 {
-	if (!expect(g, guest_connect(g, 0, XSP_BLK_X86_64, "x86_64-abi"), "connects"))
+	if (!expect(&g->end, guest_connect(g, 0, XSP_BLK_X86_64, "x86_64-abi"), "connects"))
 		return;
 	fill(g);
 	say("holding");

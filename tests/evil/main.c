@@ -3,7 +3,6 @@
 #include "tests/evil/evil.h"
 
 #include <getopt.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,36 +55,6 @@ static const struct attack {
 };
 #define N_ATTACKS (sizeof(attacks) / sizeof(attacks[0]))
 
-static const char *current = "";
-
-bool expect(struct guest *g, bool good, const char *fmt, ...)
-{
-	va_list args;
-
-	if (good)
-		return true;
-	if (++g->failed > 20)
-		return false;
-	printf("WRONG %s: expected ", current);
-	va_start(args, fmt);
-	vprintf(fmt, args);
-	va_end(args);
-	puts("");
-	return false;
-}
-
-void say(const char *fmt, ...)
-{
-	va_list args;
-
-	printf("      %s: ", current);
-	va_start(args, fmt);
-	vprintf(fmt, args);
-	va_end(args);
-	puts("");
-	fflush(stdout);
-}
-
 static int usage(int code)
 {
 	FILE *f = code ? stderr : stdout;
@@ -107,20 +76,19 @@ static int usage(int code)
 /* What every attack must leave possible. */
 static void recover(struct guest *g)
 {
-	expect(g, guest_connect(g, 0, XSP_BLK_X86_64, "x86_64-abi"),
-	       "the device connects again (backend state %d)", guest_number(g, g->be, "state"));
-	if (g->ring && guest_number(g, g->be, "state") == 4)
-		expect(g, guest_works(g), "the device works again");
+	expect(&g->end, guest_connect(g, 0, XSP_BLK_X86_64, "x86_64-abi"),
+	       "the device connects again (backend state %d)",
+	       end_number(&g->end, g->end.be, "state"));
+	if (g->ring && end_number(&g->end, g->end.be, "state") == 4)
+		expect(&g->end, guest_works(g), "the device works again");
 	guest_close(g);
 }
 
 static int run(struct guest *g, const char *name)
 {
-	uint64_t start = now_ms();
-	int before = g->failed;
 	unsigned int i = 0;
 
-	current = name;
+	attack_begin(&g->end, name);
 	while (i < N_ATTACKS && strcmp(attacks[i].name, name))
 		i++;
 	if (i == N_ATTACKS && strcmp(name, "recover")) {
@@ -133,9 +101,7 @@ static int run(struct guest *g, const char *name)
 			       attacks[i].run != read_only && attacks[i].run != change_storm))
 		recover(g);
 	guest_close(g);
-	printf("%-5s %s (%llu ms)\n", g->failed == before ? "ok" : "FAIL", name,
-	       (unsigned long long)(now_ms() - start));
-	fflush(stdout);
+	attack_over(&g->end);
 	return 0;
 }
 
@@ -145,12 +111,12 @@ int main(int argc, char **argv)
 						 { "persistent", 0, NULL, 'P' },
 						 { "help", 0, NULL, 'h' }, { NULL, 0, NULL, 0 } };
 	const char *domid = getenv("XENSPLIT_DOM");
-	struct guest g = { .dose = 100 };
+	struct guest g = {.end.dose = 100};
 	int c, err;
 
 	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
 		if (c == 'd')
-			g.dose = (unsigned int)atoi(optarg);
+			g.end.dose = (unsigned int)atoi(optarg);
 		else if (c == 'p')
 			g.peer = (uint32_t)atoi(optarg);
 		else if (c == 'P')
@@ -169,6 +135,6 @@ int main(int argc, char **argv)
 	for (int i = optind + 1; i < argc; i++)
 		if (run(&g, argv[i]))
 			return 2;
-	guest_free(&g);
-	return g.failed != 0;
+	end_free(&g.end);
+	return g.end.failed != 0;
 }

@@ -11,7 +11,7 @@
 
 static bool connect_plain(struct guest *g)
 {
-	return expect(g, guest_connect(g, 0, XSP_BLK_X86_64, "x86_64-abi"), "connects");
+	return expect(&g->end, guest_connect(g, 0, XSP_BLK_X86_64, "x86_64-abi"), "connects");
 }
 
 /* Fills the ring, waits for all of it. Returns how many were answered; *odd: with what is no status. */
@@ -87,21 +87,21 @@ void descriptor_race(struct guest *g)
 
 	if (!connect_plain(g))
 		return;
-	if (guest_number(g, g->be, "feature-max-indirect-segments") < 256) {
+	if (end_number(&g->end, g->end.be, "feature-max-indirect-segments") < 256) {
 		say("not offered");
 		return;
 	}
 	for (unsigned int i = 0; i < 256; i++)
 		d[i] = (struct xsp_blk_seg){ .gref = g->ref[i & 31], .last = 7 };
 	pthread_create(&thread, NULL, rewrite, &t);
-	for (unsigned int i = 0; i < g->dose && answered == sent; i++) {
+	for (unsigned int i = 0; i < g->end.dose && answered == sent; i++) {
 		sent += g->size;
 		answered += round_of(g, indirect_read, &odd, &good);
 	}
 	__atomic_store_n(&t.stop, 1, __ATOMIC_RELAXED);
 	pthread_join(thread, NULL);
-	expect(g, answered == sent, "%u indirect requests, %u answered", sent, answered);
-	expect(g, !odd, "every status is one of three (%u were not)", odd);
+	expect(&g->end, answered == sent, "%u indirect requests, %u answered", sent, answered);
+	expect(&g->end, !odd, "every status is one of three (%u were not)", odd);
 	say("%u requests whose descriptors changed, %u of them went well", sent, good);
 }
 
@@ -118,12 +118,12 @@ void barrier_flood(struct guest *g)
 
 	if (!connect_plain(g))
 		return;
-	for (unsigned int i = 0; i < 1 + g->dose / 10 && answered == sent; i++) {
+	for (unsigned int i = 0; i < 1 + g->end.dose / 10 && answered == sent; i++) {
 		sent += g->size;
 		answered += round_of(g, barrier_or_write, &odd, &good);
 	}
-	expect(g, answered == sent && good == sent, "%u barriers and writes, %u answered, %u well", sent,
-	       answered, good);
+	expect(&g->end, answered == sent && good == sent,
+	       "%u barriers and writes, %u answered, %u well", sent, answered, good);
 }
 
 /* --- grants that come and go ----------------------------------------------------------------------- */
@@ -146,7 +146,7 @@ void grants_cycle(struct guest *g)
 	if (!connect_plain(g))
 		return;
 	for (unsigned int i = 0; i < 10; i++) {
-		void *p = xengntshr_share_pages(g->xgs, 0, BATCH, ref, 1);
+		void *p = xengntshr_share_pages(g->end.xgs, 0, BATCH, ref, 1);
 		int16_t status;
 
 		if (!p) /* those that are ended and still mapped count against what a guest may grant */
@@ -154,13 +154,13 @@ void grants_cycle(struct guest *g)
 		for (unsigned int at = 0; at < BATCH; at += XSP_BLK_SEGS)
 			bad += read_into(g, ref + at) != XSP_BLK_OKAY;
 		memcpy(old, ref, sizeof(old));
-		xengntshr_unshare(g->xgs, p, BATCH);
+		xengntshr_unshare(g->end.xgs, p, BATCH);
 		pages += BATCH;
 		status = read_into(g, old); /* still mapped, or a bad grant: both are right */
 		bad += status != XSP_BLK_OKAY && status != XSP_BLK_ERROR;
 	}
-	expect(g, pages >= BATCH, "pages are granted");
-	expect(g, !bad, "%u requests on pages that come and go", bad);
+	expect(&g->end, pages >= BATCH, "pages are granted");
+	expect(&g->end, !bad, "%u requests on pages that come and go", bad);
 	say("%u pages granted, used and ended", pages);
 }
 
@@ -171,7 +171,7 @@ void grants_flaky(struct guest *g)
 
 	if (!connect_plain(g))
 		return;
-	for (unsigned int i = 0; i < g->dose; i++) {
+	for (unsigned int i = 0; i < g->end.dose; i++) {
 		uint32_t ref[XSP_BLK_SEGS], one;
 		void *page;
 
@@ -180,12 +180,12 @@ void grants_flaky(struct guest *g)
 		bad += read_into(g, ref) != XSP_BLK_OKAY;
 		ref[i % XSP_BLK_SEGS] = 100000 + i % 3;
 		bad += read_into(g, ref) != XSP_BLK_ERROR;
-		page = xengntshr_share_pages(g->xgs, 0, 1, &one, 1);
+		page = xengntshr_share_pages(g->end.xgs, 0, 1, &one, 1);
 		if (!page)
 			continue;
 		ref[i % XSP_BLK_SEGS] = one;
 		bad += read_into(g, ref) != XSP_BLK_OKAY;
-		xengntshr_unshare(g->xgs, page, 1);
+		xengntshr_unshare(g->end.xgs, page, 1);
 	}
-	expect(g, !bad, "%u answers that don't fit their grants", bad);
+	expect(&g->end, !bad, "%u answers that don't fit their grants", bad);
 }

@@ -12,10 +12,10 @@ static void broken(struct guest *g, const char *what)
 {
 	char *why;
 
-	expect(g, guest_wait(g, 1u << 5, 2000) == 5, "%s: backend in Closing", what);
-	why = guest_read(g, g->be, "xensplit-error");
-	expect(g, why && strstr(why, "out of bounds"), "%s: the store says why (has '%s')", what,
-	       why ? why : "nothing");
+	expect(&g->end, end_wait(&g->end, 1u << 5, 2000) == 5, "%s: backend in Closing", what);
+	why = end_read(&g->end, g->end.be, "xensplit-error");
+	expect(&g->end, why && strstr(why, "out of bounds"), "%s: the store says why (has '%s')",
+	       what, why ? why : "nothing");
 	free(why);
 }
 
@@ -23,11 +23,12 @@ static void index_attack(struct guest *g, const char *what, uint32_t delta, unsi
 {
 	struct xsp_blk_req req;
 
-	if (!expect(g, guest_connect(g, 0, XSP_BLK_X86_64, "x86_64-abi"), "%s: connects", what))
+	if (!expect(&g->end, guest_connect(g, 0, XSP_BLK_X86_64, "x86_64-abi"), "%s: connects",
+		    what))
 		return;
 	for (unsigned int i = 0; i < before; i++) {
 		req = guest_request(g, XSP_BLK_READ, 8 * i, 1, 0);
-		expect(g, guest_do(g, &req) == XSP_BLK_OKAY, "%s: good request %u", what, i);
+		expect(&g->end, guest_do(g, &req) == XSP_BLK_OKAY, "%s: good request %u", what, i);
 	}
 	g->req_prod += delta;
 	guest_push(g);
@@ -85,12 +86,13 @@ void ring_flip(struct guest *g)
 	for (unsigned int i = 0; i < 10; i++) {
 		uint64_t until;
 
-		if (!expect(g, guest_connect(g, 0, XSP_BLK_X86_64, "x86_64-abi"), "connects"))
+		if (!expect(&g->end, guest_connect(g, 0, XSP_BLK_X86_64, "x86_64-abi"), "connects"))
 			return;
 		f.stop = 0;
 		pthread_create(&t, NULL, flip, &f);
-		for (until = now_ms() + 10000; now_ms() < until && guest_number(g, g->be, "state") == 4;)
-			xenevtchn_notify(g->xce, g->port);
+		for (until = now_ms() + 10000;
+		     now_ms() < until && end_number(&g->end, g->end.be, "state") == 4;)
+			xenevtchn_notify(g->end.xce, g->port);
 		__atomic_store_n(&f.stop, 1, __ATOMIC_RELAXED);
 		pthread_join(t, NULL);
 		broken(g, "indices flipped");
@@ -105,7 +107,7 @@ void event_indices(struct guest *g)
 	unsigned int good = 0;
 	pthread_t t;
 
-	if (!expect(g, guest_connect(g, 0, XSP_BLK_X86_64, "x86_64-abi"), "connects"))
+	if (!expect(&g->end, guest_connect(g, 0, XSP_BLK_X86_64, "x86_64-abi"), "connects"))
 		return;
 	pthread_create(&t, NULL, flip, &f);
 	for (unsigned int i = 0; i < 2000; i++) {
@@ -114,8 +116,9 @@ void event_indices(struct guest *g)
 	}
 	__atomic_store_n(&f.stop, 1, __ATOMIC_RELAXED);
 	pthread_join(t, NULL);
-	expect(g, good == 2000, "2000 requests under flipping event indices, %u were good", good);
-	expect(g, guest_works(g), "works after it");
+	expect(&g->end, good == 2000, "2000 requests under flipping event indices, %u were good",
+	       good);
+	expect(&g->end, guest_works(g), "works after it");
 }
 
 /* --- what the backend writes ------------------------------------------------------------------- */
@@ -126,7 +129,8 @@ static void padding(struct guest *g, enum xsp_blk_abi abi)
 	const char *name = abi == XSP_BLK_X86_32 ? "x86_32" : "x86_64";
 	uint8_t want[112];
 
-	if (!expect(g, guest_connect(g, 0, abi, abi == XSP_BLK_X86_32 ? "x86_32-abi" : "x86_64-abi"),
+	if (!expect(&g->end,
+		    guest_connect(g, 0, abi, abi == XSP_BLK_X86_32 ? "x86_32-abi" : "x86_64-abi"),
 		    "%s: connects", name))
 		return;
 	for (unsigned int i = 0; i < 200; i++) {
@@ -144,11 +148,11 @@ static void padding(struct guest *g, enum xsp_blk_abi abi)
 		rsp.status = req.op == XSP_BLK_READ ? XSP_BLK_OKAY : XSP_BLK_EOPNOTSUPP;
 		memcpy(want, &rsp, end);
 		guest_push(g);
-		if (!expect(g, guest_take(g, &got, 1, 5000) == 1, "%s: response %u", name, i))
+		if (!expect(&g->end, guest_take(g, &got, 1, 5000) == 1, "%s: response %u", name, i))
 			return;
-		if (!expect(g, !memcmp(slot, want, slot_bytes),
-			    "%s: response %u is %zu bytes with zero padding, the rest untouched", name,
-			    i, end))
+		if (!expect(&g->end, !memcmp(slot, want, slot_bytes),
+			    "%s: response %u is %zu bytes with zero padding, the rest untouched",
+			    name, i, end))
 			return;
 	}
 }
@@ -167,23 +171,23 @@ void event_storm(struct guest *g)
 	uint64_t until, kicks = 0, start;
 	struct xsp_blk_req req;
 
-	if (!expect(g, guest_connect(g, 0, XSP_BLK_X86_64, "x86_64-abi"), "connects"))
+	if (!expect(&g->end, guest_connect(g, 0, XSP_BLK_X86_64, "x86_64-abi"), "connects"))
 		return;
 	say("storm begins");
-	until = now_ms() + 30 * g->dose;
+	until = now_ms() + 30 * g->end.dose;
 	while (now_ms() < until)
 		for (unsigned int i = 0; i < 1000; i++, kicks++)
-			xenevtchn_notify(g->xce, g->port);
+			xenevtchn_notify(g->end.xce, g->port);
 	say("storm ends: %llu kicks", (unsigned long long)kicks);
 	start = now_ms();
 	req = guest_request(g, XSP_BLK_READ, 0, 1, 0);
-	expect(g, guest_do(g, &req) == XSP_BLK_OKAY, "a request after the storm");
-	expect(g, now_ms() - start < 2500, "it took at most the back-off (took %llu ms)",
+	expect(&g->end, guest_do(g, &req) == XSP_BLK_OKAY, "a request after the storm");
+	expect(&g->end, now_ms() - start < 2500, "it took at most the back-off (took %llu ms)",
 	       (unsigned long long)(now_ms() - start));
 	start = now_ms();
 	for (unsigned int i = 0; i < 50; i++)
-		expect(g, guest_works(g), "works after the storm");
-	expect(g, now_ms() - start < 1000, "the back-off is over (100 requests took %llu ms)",
+		expect(&g->end, guest_works(g), "works after the storm");
+	expect(&g->end, now_ms() - start < 1000, "the back-off is over (100 requests took %llu ms)",
 	       (unsigned long long)(now_ms() - start));
 }
 
@@ -205,13 +209,14 @@ void layouts(struct guest *g)
 			const char *name = kinds[k].protocol ? kinds[k].protocol : "no protocol key";
 			unsigned int good = 0;
 
-			if (!expect(g, guest_connect(g, order, kinds[k].abi, kinds[k].protocol),
+			if (!expect(&g->end,
+				    guest_connect(g, order, kinds[k].abi, kinds[k].protocol),
 				    "%s, order %u: connects", name, order))
 				continue;
 			for (unsigned int i = 0; i < g->size; i++)
 				good += guest_works(g); /* the ring goes round twice */
-			expect(g, good == g->size, "%s, order %u: %u of %u writes read back", name,
-			       order, good, g->size);
+			expect(&g->end, good == g->size, "%s, order %u: %u of %u writes read back",
+			       name, order, good, g->size);
 		}
 }
 
@@ -223,18 +228,20 @@ void stale_ring(struct guest *g)
 	struct xsp_blk_req req;
 	char *why;
 
-	if (!expect(g, guest_connect(g, 0, XSP_BLK_X86_64, "x86_64-abi"), "connects"))
+	if (!expect(&g->end, guest_connect(g, 0, XSP_BLK_X86_64, "x86_64-abi"), "connects"))
 		return;
 	for (unsigned int i = 0; i < 20; i++) {
 		req = guest_request(g, XSP_BLK_WRITE, 8 * i, 1, i);
-		expect(g, guest_do(g, &req) == XSP_BLK_OKAY, "write %u", i);
+		expect(&g->end, guest_do(g, &req) == XSP_BLK_OKAY, "write %u", i);
 	}
-	guest_write(g, "state", "6");
-	guest_wait(g, 1u << 6, 3000);
-	guest_write(g, "state", "4"); /* as if nothing had been */
-	expect(g, guest_wait(g, 1u << 5, 3000) == 5, "a used ring is refused (backend state %d)",
-	       guest_number(g, g->be, "state"));
-	why = guest_read(g, g->be, "xensplit-error");
-	expect(g, why && strstr(why, "not new"), "the store says why (it says '%s')", why ? why : "");
+	end_write(&g->end, "state", "6");
+	end_wait(&g->end, 1u << 6, 3000);
+	end_write(&g->end, "state", "4"); /* as if nothing had been */
+	expect(&g->end, end_wait(&g->end, 1u << 5, 3000) == 5,
+	       "a used ring is refused (backend state %d)",
+	       end_number(&g->end, g->end.be, "state"));
+	why = end_read(&g->end, g->end.be, "xensplit-error");
+	expect(&g->end, why && strstr(why, "not new"), "the store says why (it says '%s')",
+	       why ? why : "");
 	free(why);
 }

@@ -35,22 +35,25 @@ static void one_bad(struct guest *g, const char *key, const struct value *v, con
 	char *why;
 	int state;
 
-	if (!expect(g, guest_begin(g), "%s: the backend is ready (state %d)", key,
-		    guest_number(g, g->be, "state")))
+	if (!expect(&g->end, guest_begin(g), "%s: the backend is ready (state %d)", key,
+		    end_number(&g->end, g->end.be, "state")))
 		return;
 	guest_make_ring(g, multi ? 1 : 0, XSP_BLK_X86_64);
 	guest_keys(g);
-	guest_write(g, "protocol", "x86_64-abi");
+	end_write(&g->end, "protocol", "x86_64-abi");
 	if (v)
-		guest_write_bytes(g, key, v->bytes, v->len);
+		end_write_bytes(&g->end, key, v->bytes, v->len);
 	else
-		guest_rm(g, key);
-	guest_write(g, "state", "3");
-	state = guest_wait(g, 1u << 4 | 1u << 5 | 1u << 6, 7000);
-	expect(g, state == 5, "%s = '%s': the backend refuses (its state: %d)", key, name, state);
-	why = guest_read(g, g->be, "xensplit-error");
-	expect(g, why && *why, "%s = '%s': the store says why", key, name);
-	expect(g, why && (v == NULL || strstr(why, key) || strstr(why, "ring") || strstr(why, "event")),
+		end_rm(&g->end, key);
+	end_write(&g->end, "state", "3");
+	state = end_wait(&g->end, 1u << 4 | 1u << 5 | 1u << 6, 7000);
+	expect(&g->end, state == 5, "%s = '%s': the backend refuses (its state: %d)", key, name,
+	       state);
+	why = end_read(&g->end, g->end.be, "xensplit-error");
+	expect(&g->end, why && *why, "%s = '%s': the store says why", key, name);
+	expect(&g->end,
+	       why && (v == NULL || strstr(why, key) || strstr(why, "ring") ||
+		       strstr(why, "event")),
 	       "%s = '%s': the reason names the node (it says '%s')", key, name, why ? why : "");
 	free(why);
 }
@@ -99,17 +102,17 @@ void bad_connects(struct guest *g)
 /* state rewritten as fast as the store takes it: any number, in any order, with a good ring behind. */
 void state_storm(struct guest *g)
 {
-	unsigned int total = 100 * g->dose;
+	unsigned int total = 100 * g->end.dose;
 	uint32_t x = 77;
 
-	if (!expect(g, guest_connect(g, 0, XSP_BLK_X86_64, "x86_64-abi"), "connects"))
+	if (!expect(&g->end, guest_connect(g, 0, XSP_BLK_X86_64, "x86_64-abi"), "connects"))
 		return;
 	for (unsigned int i = 0; i < total; i++) {
 		x = x * 1664525u + 1013904223u;
 		if (x >> 24 == 0)
-			guest_write_bytes(g, "state", "\0\xff", 2);
+			end_write_bytes(&g->end, "state", "\0\xff", 2);
 		else
-			guest_write(g, "state", "%u", x >> 16 & 15 ? (x >> 20) % 9 : x);
+			end_write(&g->end, "state", "%u", x >> 16 & 15 ? (x >> 20) % 9 : x);
 	}
 	say("state written %u times", total);
 }
@@ -121,14 +124,14 @@ void node_storm(struct guest *g)
 	unsigned int n = 0;
 
 	for (unsigned int round = 0; round < 3; round++) {
-		if (!expect(g, guest_begin(g), "the backend is ready"))
+		if (!expect(&g->end, guest_begin(g), "the backend is ready"))
 			return;
 		guest_make_ring(g, 0, XSP_BLK_X86_64);
 		guest_keys(g);
-		guest_write(g, "protocol", "x86_64-abi");
-		guest_write(g, "state", "3");
+		end_write(&g->end, "protocol", "x86_64-abi");
+		end_write(&g->end, "state", "3");
 		for (until = now_ms() + 1000; now_ms() < until; n++)
-			guest_write(g, "ring-ref", "%u", g->ring_ref[0]);
+			end_write(&g->end, "ring-ref", "%u", g->ring_ref[0]);
 	}
 	say("ring-ref written %u times while the backend read it", n);
 }
@@ -139,13 +142,13 @@ void nodes_vanish(struct guest *g)
 	static const char *const keys[] = { "ring-ref", "event-channel", "protocol", "state" };
 
 	for (unsigned int k = 0; k < 4; k++) {
-		if (!expect(g, guest_connect(g, 0, XSP_BLK_X86_64, "x86_64-abi"), "connects"))
+		if (!expect(&g->end, guest_connect(g, 0, XSP_BLK_X86_64, "x86_64-abi"), "connects"))
 			return;
-		guest_rm(g, keys[k]);
+		end_rm(&g->end, keys[k]);
 		if (k < 3)
-			expect(g, guest_works(g), "works without its node '%s'", keys[k]);
+			expect(&g->end, guest_works(g), "works without its node '%s'", keys[k]);
 		else
-			expect(g, guest_wait(g, 1u << 6, 3000) == 6,
+			expect(&g->end, end_wait(&g->end, 1u << 6, 3000) == 6,
 			       "a frontend without a state is taken as gone");
 	}
 }

@@ -14,14 +14,15 @@
 
 static bool up(struct nic *g)
 {
-	return expect(g, nic_connect(g), "the device connects") &&
-	       expect(g, nic_works(g), "a ping goes through");
+	return expect(&g->end, nic_connect(g), "the device connects") &&
+	       expect(&g->end, nic_works(g), "a ping goes through");
 }
 
 /* The backend must have closed it. */
 static void closed(struct nic *g, const char *what)
 {
-	expect(g, nic_wait(g, 1u << 5 | 1u << 6, 3000) > 0, "%s closes the device", what);
+	expect(&g->end, end_wait(&g->end, 1u << 5 | 1u << 6, 3000) > 0, "%s closes the device",
+	       what);
 }
 
 /* Request indices that can't be (XSA-39). */
@@ -35,7 +36,7 @@ void indices(struct nic *g)
 		uint32_t rsp = xsp_load(&s->rsp_prod);
 
 		xsp_store(&s->req_prod, rsp + jump[i / 2]);
-		xenevtchn_notify(g->xce, g->port[!tx && g->split]);
+		xenevtchn_notify(g->end.xce, g->port[!tx && g->split]);
 		closed(g, tx ? "a wild tx index" : "a wild rx index");
 	}
 }
@@ -91,20 +92,21 @@ void malformed(struct nic *g)
 		if (two)
 			nic_put(g, nic_piece(g, bad[i].at2, bad[i].size2, 0));
 		nic_push(g, true);
-		expect(g, nic_answers(g, 1u + two) == XSP_NET_ERROR, "malformed packet %u is refused", i);
+		expect(&g->end, nic_answers(g, 1u + two) == XSP_NET_ERROR,
+		       "malformed packet %u is refused", i);
 	}
 	for (unsigned int n = 19; n <= 20; n++) { /* one and two slots more than must be taken */
 		nic_put(g, nic_piece(g, 0, n * 60, XSP_NET_TX_MORE_DATA));
 		for (unsigned int i = 1; i < n; i++)
 			nic_put(g, nic_piece(g, 0, 60, i + 1 < n ? XSP_NET_TX_MORE_DATA : 0));
 		nic_push(g, true);
-		expect(g, nic_answers(g, n) == XSP_NET_ERROR, "%u fragments are refused", n);
+		expect(&g->end, nic_answers(g, n) == XSP_NET_ERROR, "%u fragments are refused", n);
 	}
 	nic_put(g, nic_piece(g, 0, 100, XSP_NET_TX_EXTRA_INFO));
 	put_extra(g, 99, 0);
 	nic_push(g, true);
-	expect(g, nic_answers(g, 2) == XSP_NET_ERROR, "an unknown extra is refused");
-	expect(g, nic_works(g), "the device works all the time");
+	expect(&g->end, nic_answers(g, 2) == XSP_NET_ERROR, "an unknown extra is refused");
+	expect(&g->end, nic_works(g), "the device works all the time");
 }
 
 /* Each subset of five fragments empty (XSA-448). */
@@ -121,9 +123,10 @@ void empty(struct nic *g)
 		for (unsigned int i = 1; i < 5; i++)
 			nic_put(g, nic_piece(g, 0, set & 1u << i ? 0 : 50, i < 4 ? XSP_NET_TX_MORE_DATA : 0));
 		nic_push(g, true);
-		expect(g, nic_answers(g, 5) == XSP_NET_ERROR, "empty fragments (set %u) are refused", set);
+		expect(&g->end, nic_answers(g, 5) == XSP_NET_ERROR,
+		       "empty fragments (set %u) are refused", set);
 	}
-	expect(g, nic_works(g), "the device works all the time");
+	expect(&g->end, nic_works(g), "the device works all the time");
 }
 
 /* Headers in pieces: frames of 66..128 bytes in 1..18 slots, first pieces of a byte (XSA-423, -432). */
@@ -150,12 +153,14 @@ void splits(struct nic *g)
 				at += size;
 			}
 			nic_push(g, true);
-			expect(g, nic_answers(g, n) == XSP_NET_OKAY, "%u bytes in %u pieces go", len, n);
+			expect(&g->end, nic_answers(g, n) == XSP_NET_OKAY,
+			       "%u bytes in %u pieces go", len, n);
 			sent++;
 			answered += nic_pong(g, 1000);
 		}
 	}
-	expect(g, answered == sent, "all of %u pings in pieces come back, not %u", sent, answered);
+	expect(&g->end, answered == sent, "all of %u pings in pieces come back, not %u", sent,
+	       answered);
 }
 
 /* A bad grant in each place. */
@@ -174,10 +179,11 @@ void bad_grants(struct nic *g)
 				nic_put(g, req);
 			}
 			nic_push(g, true);
-			expect(g, nic_answers(g, n) == XSP_NET_ERROR, "a bad grant at %u of %u", bad, n);
+			expect(&g->end, nic_answers(g, n) == XSP_NET_ERROR,
+			       "a bad grant at %u of %u", bad, n);
 		}
 	}
-	expect(g, nic_works(g), "the device works all the time");
+	expect(&g->end, nic_works(g), "the device works all the time");
 }
 
 /* Bad pages to receive into: what comes is lost, and the guest told. */
@@ -186,7 +192,7 @@ void rx_bad_grants(struct nic *g)
 	union xsp_net_rx_slot slot;
 	unsigned int errors = 0;
 
-	if (!expect(g, nic_connect(g), "the device connects"))
+	if (!expect(&g->end, nic_connect(g), "the device connects"))
 		return;
 	for (unsigned int i = 0; i < 32; i++) {
 		struct xsp_net_rx_req req = { .id = (uint16_t)i, .gref = i & 1 ? NO_GREF + i : ~0u - i };
@@ -199,24 +205,24 @@ void rx_bad_grants(struct nic *g)
 		nic_put(g, nic_piece(g, 0, 98, 0));
 	}
 	nic_push(g, true);
-	expect(g, nic_answers(g, 64) == XSP_NET_OKAY, "its packets go");
+	expect(&g->end, nic_answers(g, 64) == XSP_NET_OKAY, "its packets go");
 	for (uint64_t until = now_ms() + 3000; errors < 32 && now_ms() < until; sleep_ms(1))
 		for (int n = xsp_ring_front_pending(&g->rx); n > 0; n--) {
 			xsp_net_front_take_rx(&g->rx, &slot);
 			errors += slot.rsp.status < 0;
 		}
-	expect(g, errors == 32, "each bad page is told of, not %u of 32", errors);
+	expect(&g->end, errors == 32, "each bad page is told of, not %u of 32", errors);
 	nic_post(g, PAGES);
-	expect(g, nic_works(g), "good pages work");
+	expect(&g->end, nic_works(g), "good pages work");
 }
 
 /* No page to receive into, then exactly one, while packets come (XSA-392). */
 void rx_starve(struct nic *g)
 {
-	if (!expect(g, nic_connect(g), "the device connects"))
+	if (!expect(&g->end, nic_connect(g), "the device connects"))
 		return;
 	for (unsigned int phase = 0; phase < 2; phase++) {
-		uint64_t until = now_ms() + 15 * g->dose;
+		uint64_t until = now_ms() + 15 * g->end.dose;
 
 		while (now_ms() < until) {
 			for (unsigned int i = 0; i < 128; i++) {
@@ -224,14 +230,15 @@ void rx_starve(struct nic *g)
 				nic_put(g, nic_piece(g, 0, 1400, 0));
 			}
 			nic_push(g, true);
-			if (!expect(g, nic_answers(g, 128) != INT16_MIN, "it may send all the time"))
+			if (!expect(&g->end, nic_answers(g, 128) != INT16_MIN,
+				    "it may send all the time"))
 				return;
 		}
 		if (!phase)
 			nic_post(g, 1);
 	}
 	nic_post(g, PAGES);
-	expect(g, nic_works(g), "with pages again it works");
+	expect(&g->end, nic_works(g), "with pages again it works");
 }
 
 #define STALE_MS 12500u /* the daemon's ten seconds, its look each second, a busy machine */
@@ -267,7 +274,7 @@ static void stale(struct nic *g, unsigned int posted_pages, uint32_t len)
 	uint64_t sent[1024] = { 0 }, end, posted;
 	int oldest;
 
-	if (!expect(g, nic_connect(g), "the device connects"))
+	if (!expect(&g->end, nic_connect(g), "the device connects"))
 		return;
 	nic_post(g, posted_pages);
 	for (end = now_ms() + STALE_MS; now_ms() < end; sleep_ms(50)) {
@@ -277,15 +284,17 @@ static void stale(struct nic *g, unsigned int posted_pages, uint32_t len)
 		if (len > XSP_PAGE_SIZE)
 			nic_put(g, nic_piece(g, XSP_PAGE_SIZE, len - XSP_PAGE_SIZE, 0));
 		nic_push(g, true);
-		if (!expect(g, nic_answers(g, len > XSP_PAGE_SIZE ? 2 : 1) != INT16_MIN, "it may send all the time"))
+		if (!expect(&g->end, nic_answers(g, len > XSP_PAGE_SIZE ? 2 : 1) != INT16_MIN,
+			    "it may send all the time"))
 			return;
 	}
 	posted = now_ms();
 	nic_post(g, PAGES - posted_pages);
 	oldest = oldest_pong(g, sent, posted);
 	printf("      the oldest packet that came was %d ms old\n", oldest);
-	expect(g, oldest >= 0, "fresh packets come");
-	expect(g, oldest < (int)FRESH_MS, "none of those that waited for more than ten seconds comes");
+	expect(&g->end, oldest >= 0, "fresh packets come");
+	expect(&g->end, oldest < (int)FRESH_MS,
+	       "none of those that waited for more than ten seconds comes");
 }
 
 void rx_stale(struct nic *g)
@@ -305,7 +314,7 @@ void offloads(struct nic *g)
 
 	if (!up(g))
 		return;
-	for (unsigned int round = 0; round < 20 * g->dose; round++) {
+	for (unsigned int round = 0; round < 20 * g->end.dose; round++) {
 		uint32_t len = 14 + (uint32_t)rand_r(&seed) % 300;
 		bool extra = rand_r(&seed) & 1;
 		struct xsp_net_extra e = { .type = XSP_NET_EXTRA_GSO };
@@ -323,10 +332,11 @@ void offloads(struct nic *g)
 		if (extra)
 			xsp_net_front_put_extra(&g->tx, &e);
 		nic_push(g, true);
-		if (!expect(g, nic_answers(g, 1u + extra) != INT16_MIN, "each packet is answered"))
+		if (!expect(&g->end, nic_answers(g, 1u + extra) != INT16_MIN,
+			    "each packet is answered"))
 			return;
 	}
-	expect(g, nic_works(g), "the device works all the time");
+	expect(&g->end, nic_works(g), "the device works all the time");
 }
 
 struct racer {
@@ -351,7 +361,7 @@ static void *race(void *arg)
 /* Requests rewritten while they are taken (XSA-155): anything may come of it but a dead daemon. */
 void double_fetch(struct nic *g)
 {
-	uint64_t until = now_ms() + 20 * g->dose;
+	uint64_t until = now_ms() + 20 * g->end.dose;
 
 	while (now_ms() < until && up(g)) {
 		struct racer r = { .g = g };
@@ -364,7 +374,7 @@ void double_fetch(struct nic *g)
 			nic_push(g, true);
 			if (nic_answers(g, 100) == INT16_MIN)
 				break;
-			if (nic_number(g, g->be, "state") != 4)
+			if (end_number(&g->end, g->end.be, "state") != 4)
 				break;
 		}
 		r.stop = true;
@@ -374,21 +384,21 @@ void double_fetch(struct nic *g)
 
 void storm(struct nic *g)
 {
-	uint64_t until = now_ms() + 30 * g->dose;
+	uint64_t until = now_ms() + 30 * g->end.dose;
 
 	if (!up(g))
 		return;
 	while (now_ms() < until)
 		for (unsigned int i = 0; i < 100; i++)
-			xenevtchn_notify(g->xce, g->port[i & g->split]);
-	expect(g, nic_works(g), "it works after a storm of events");
+			xenevtchn_notify(g->end.xce, g->port[i & g->split]);
+	expect(&g->end, nic_works(g), "it works after a storm of events");
 }
 
 void toggles(struct nic *g)
 {
-	for (unsigned int i = 0; i < 10 + g->dose / 4; i++) {
+	for (unsigned int i = 0; i < 10 + g->end.dose / 4; i++) {
 		g->split = i & 1;
-		if (!expect(g, nic_connect(g), "it connects, round %u", i))
+		if (!expect(&g->end, nic_connect(g), "it connects, round %u", i))
 			return;
 		nic_post(g, i % PAGES);
 		for (unsigned int k = 0; k < 100; k++)
@@ -408,15 +418,15 @@ void nodes(struct nic *g)
 
 	for (unsigned int k = 0; k < sizeof(keys) / sizeof(keys[0]); k++) {
 		for (unsigned int i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
-			if (!expect(g, nic_begin(g), "the backend is ready for another try"))
+			if (!expect(&g->end, nic_begin(g), "the backend is ready for another try"))
 				return;
 			nic_make_rings(g);
 			nic_keys(g);
-			nic_write(g, keys[k], "%s", values[i]);
-			nic_write(g, "state", "4");
-			expect(g, nic_wait(g, 1u << 5 | 1u << 6, 3000) > 0, "%s = '%s' is refused", keys[k],
-			       values[i]);
-			nic_rm(g, keys[k]);
+			end_write(&g->end, keys[k], "%s", values[i]);
+			end_write(&g->end, "state", "4");
+			expect(&g->end, end_wait(&g->end, 1u << 5 | 1u << 6, 3000) > 0,
+			       "%s = '%s' is refused", keys[k], values[i]);
+			end_rm(&g->end, keys[k]);
 		}
 	}
 }
@@ -428,13 +438,16 @@ static void ask(struct nic *g, const struct xsp_net_ctrl_req *req)
 
 	xsp_net_front_put_ctrl(&g->ctrl, req);
 	if (xsp_ring_front_push(&g->ctrl))
-		xenevtchn_notify(g->xce, g->port[2]);
+		xenevtchn_notify(g->end.xce, g->port[2]);
 	while (!xsp_ring_front_pending(&g->ctrl) && now_ms() < until)
 		nanosleep(&(struct timespec){ 0, 20000 }, NULL);
-	if (!expect(g, xsp_ring_front_pending(&g->ctrl) == 1, "control request type %u is answered", req->type))
+	if (!expect(&g->end, xsp_ring_front_pending(&g->ctrl) == 1,
+		    "control request type %u is answered", req->type))
 		return;
 	xsp_net_front_take_ctrl(&g->ctrl, &rsp);
-	expect(g, rsp.id == req->id && rsp.type == req->type && rsp.status <= XSP_NET_CTRL_BUFFER_OVERFLOW,
+	expect(&g->end,
+	       rsp.id == req->id && rsp.type == req->type &&
+		       rsp.status <= XSP_NET_CTRL_BUFFER_OVERFLOW,
 	       "type %u is answered as such", req->type);
 }
 
@@ -449,7 +462,7 @@ void control(struct nic *g)
 	g->control = true;
 	if (!up(g))
 		return;
-	for (unsigned int i = 0; i < 100 * g->dose; i++) {
+	for (unsigned int i = 0; i < 100 * g->end.dose; i++) {
 		struct xsp_net_ctrl_req req = { .id = (uint16_t)i, .type = (uint16_t)(rand_r(&seed) % 13) };
 
 		for (unsigned int k = 0; k < 3; k++)
@@ -462,12 +475,12 @@ void control(struct nic *g)
 				.flags = (uint16_t)rand_r(&seed),
 			};
 		ask(g, &req);
-		if (g->failed)
+		if (g->end.failed)
 			return;
 	}
-	expect(g, nic_works(g), "the device works all the time");
+	expect(&g->end, nic_works(g), "the device works all the time");
 	xsp_store(&g->ctrl_sring->req_prod, 5000);
-	xenevtchn_notify(g->xce, g->port[2]);
+	xenevtchn_notify(g->end.xce, g->port[2]);
 	closed(g, "a wild control index");
 	g->control = false;
 }
@@ -507,7 +520,7 @@ static void *rewrite(void *arg)
  */
 void swap(struct nic *g)
 {
-	uint64_t until = now_ms() + 10 * g->dose;
+	uint64_t until = now_ms() + 10 * g->end.dose;
 	struct swapper s = { .g = g };
 	pthread_t thread;
 
@@ -521,7 +534,7 @@ void swap(struct nic *g)
 		for (unsigned int i = 0; i < 64; i++)
 			nic_put(g, nic_piece(g, 0, 1400, 0));
 		nic_push(g, true);
-		if (!expect(g, nic_answers(g, 64) != INT16_MIN, "it may send all the time"))
+		if (!expect(&g->end, nic_answers(g, 64) != INT16_MIN, "it may send all the time"))
 			break;
 	}
 	s.stop = true;

@@ -3,137 +3,49 @@
 #include "tests/evilnet/net.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
-void sleep_ms(unsigned int ms)
-{
-	nanosleep(&(struct timespec){ ms / 1000, (long)(ms % 1000) * 1000000 }, NULL);
-}
-
-/* --- the store --------------------------------------------------------------------------------- */
-
-char *nic_read(struct nic *g, const char *dir, const char *key)
-{
-	char path[256];
-	unsigned int len;
-
-	snprintf(path, sizeof(path), "%s/%s", dir, key);
-	return xs_read(g->xs, XBT_NULL, path, &len);
-}
-
-int nic_number(struct nic *g, const char *dir, const char *key)
-{
-	char *value = nic_read(g, dir, key);
-	int n = value ? atoi(value) : -1;
-
-	free(value);
-	return n;
-}
-
-void nic_write(struct nic *g, const char *key, const char *fmt, ...)
-{
-	char path[256], value[256];
-	va_list args;
-
-	va_start(args, fmt);
-	vsnprintf(value, sizeof(value), fmt, args);
-	va_end(args);
-	snprintf(path, sizeof(path), "%s/%s", g->fe, key);
-	xs_write(g->xs, XBT_NULL, path, value, (unsigned int)strlen(value));
-}
-
-void nic_rm(struct nic *g, const char *key)
-{
-	char path[256];
-
-	snprintf(path, sizeof(path), "%s/%s", g->fe, key);
-	xs_rm(g->xs, XBT_NULL, path);
-}
-
-int nic_wait(struct nic *g, unsigned int states, int ms)
-{
-	uint64_t until = now_ms() + (uint64_t)ms;
-	int state;
-
-	do {
-		state = nic_number(g, g->be, "state");
-		if (state >= 0 && states & 1u << state)
-			return state;
-		sleep_ms(1);
-	} while (now_ms() < until);
-	return -1;
-}
 
 /* --- up and down ------------------------------------------------------------------------------- */
 
 int nic_open(struct nic *g, uint32_t domid, uint32_t devid)
 {
 	static const uint8_t mac[6] = { 0x00, 0x16, 0x3e, 0xee, 0xee, 0xee };
-	char *be;
+	int err = end_open(&g->end, "vif", domid, devid);
 
-	g->domid = domid;
-	g->devid = devid;
+	if (err)
+		return err;
 	memcpy(g->mac, mac, 6);
-	g->xs = xs_open(0);
-	g->xgs = xengntshr_open(NULL, 0);
-	g->xce = xenevtchn_open(NULL, 0);
-	if (!g->xs || !g->xgs || !g->xce)
-		return -errno;
-	snprintf(g->fe, sizeof(g->fe), "/local/domain/%u/device/vif/%u", domid, devid);
-	be = nic_read(g, g->fe, "backend");
-	if (!be)
-		return -ENODEV;
-	snprintf(g->be, sizeof(g->be), "%s", be);
-	free(be);
-	g->data = xengntshr_share_pages(g->xgs, 0, 2 * PAGES, g->ref, 1);
+	g->data = xengntshr_share_pages(g->end.xgs, 0, 2 * PAGES, g->ref, 1);
 	return g->data ? 0 : -errno;
 }
 
 void nic_free(struct nic *g)
 {
-	xengntshr_unshare(g->xgs, g->data, 2 * PAGES);
-	xengntshr_close(g->xgs);
-	xenevtchn_close(g->xce);
-	xs_close(g->xs);
+	xengntshr_unshare(g->end.xgs, g->data, 2 * PAGES);
+	end_free(&g->end);
 }
 
 static void drop_rings(struct nic *g)
 {
 	if (g->tx_sring)
-		xengntshr_unshare(g->xgs, g->tx_sring, 1);
+		xengntshr_unshare(g->end.xgs, g->tx_sring, 1);
 	if (g->rx_sring)
-		xengntshr_unshare(g->xgs, g->rx_sring, 1);
+		xengntshr_unshare(g->end.xgs, g->rx_sring, 1);
 	if (g->ctrl_sring)
-		xengntshr_unshare(g->xgs, g->ctrl_sring, 1);
+		xengntshr_unshare(g->end.xgs, g->ctrl_sring, 1);
 	for (unsigned int i = 0; i < 3; i++)
 		if (g->port[i])
-			xenevtchn_unbind(g->xce, g->port[i]);
+			xenevtchn_unbind(g->end.xce, g->port[i]);
 	g->tx_sring = g->rx_sring = g->ctrl_sring = NULL;
 	memset(g->port, 0, sizeof(g->port));
 }
 
 void nic_close(struct nic *g)
 {
-	int state = nic_number(g, g->be, "state");
-
-	if (state >= 2 && state <= 5) {
-		nic_write(g, "state", "5");
-		nic_wait(g, 1u << 5 | 1u << 6 | 1u << 1, 3000);
-		nic_write(g, "state", "6");
-		nic_wait(g, 1u << 6 | 1u << 1, 6000);
-	}
+	end_close(&g->end);
 	drop_rings(g);
 }
 
@@ -145,15 +57,12 @@ bool nic_begin(struct nic *g)
 					    "ctrl-ring-ref", "event-channel-ctrl" };
 
 	nic_close(g);
-	for (unsigned int i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
-		nic_rm(g, keys[i]);
-	nic_write(g, "state", "1");
-	return nic_wait(g, 1u << 2, 6000) == 2;
+	return end_begin(&g->end, keys, sizeof(keys) / sizeof(keys[0]));
 }
 
 static struct xsp_sring *make_ring(struct nic *g, uint32_t *ref)
 {
-	struct xsp_sring *s = xengntshr_share_pages(g->xgs, 0, 1, ref, 1);
+	struct xsp_sring *s = xengntshr_share_pages(g->end.xgs, 0, 1, ref, 1);
 
 	if (!s) {
 		perror("xsp-evilnet: no page for a ring");
@@ -172,32 +81,32 @@ void nic_make_rings(struct nic *g)
 	xsp_ring_front_init(&g->tx, g->tx_sring, XSP_NET_TX_SLOTS);
 	xsp_ring_front_init(&g->rx, g->rx_sring, XSP_NET_RX_SLOTS);
 	for (unsigned int i = 0; i < 1u + g->split; i++)
-		g->port[i] = (evtchn_port_t)xenevtchn_bind_unbound_port(g->xce, 0);
+		g->port[i] = (evtchn_port_t)xenevtchn_bind_unbound_port(g->end.xce, 0);
 	if (!g->control)
 		return;
 	g->ctrl_sring = make_ring(g, &g->ctrl_ref);
 	xsp_ring_front_init(&g->ctrl, g->ctrl_sring, XSP_NET_CTRL_SLOTS);
-	g->port[2] = (evtchn_port_t)xenevtchn_bind_unbound_port(g->xce, 0);
+	g->port[2] = (evtchn_port_t)xenevtchn_bind_unbound_port(g->end.xce, 0);
 }
 
 void nic_keys(struct nic *g)
 {
-	nic_write(g, "tx-ring-ref", "%u", g->tx_ref);
-	nic_write(g, "rx-ring-ref", "%u", g->rx_ref);
+	end_write(&g->end, "tx-ring-ref", "%u", g->tx_ref);
+	end_write(&g->end, "rx-ring-ref", "%u", g->rx_ref);
 	if (g->split) {
-		nic_write(g, "event-channel-tx", "%u", g->port[0]);
-		nic_write(g, "event-channel-rx", "%u", g->port[1]);
+		end_write(&g->end, "event-channel-tx", "%u", g->port[0]);
+		end_write(&g->end, "event-channel-rx", "%u", g->port[1]);
 	} else {
-		nic_write(g, "event-channel", "%u", g->port[0]);
+		end_write(&g->end, "event-channel", "%u", g->port[0]);
 	}
 	if (g->control) {
-		nic_write(g, "ctrl-ring-ref", "%u", g->ctrl_ref);
-		nic_write(g, "event-channel-ctrl", "%u", g->port[2]);
+		end_write(&g->end, "ctrl-ring-ref", "%u", g->ctrl_ref);
+		end_write(&g->end, "event-channel-ctrl", "%u", g->port[2]);
 	}
-	nic_write(g, "request-rx-copy", "1");
-	nic_write(g, "feature-rx-notify", "1");
-	nic_write(g, "feature-sg", "1");
-	nic_write(g, "feature-gso-tcpv4", "1");
+	end_write(&g->end, "request-rx-copy", "1");
+	end_write(&g->end, "feature-rx-notify", "1");
+	end_write(&g->end, "feature-sg", "1");
+	end_write(&g->end, "feature-gso-tcpv4", "1");
 }
 
 bool nic_connect(struct nic *g)
@@ -206,8 +115,8 @@ bool nic_connect(struct nic *g)
 		return false;
 	nic_make_rings(g);
 	nic_keys(g);
-	nic_write(g, "state", "4");
-	return nic_wait(g, 1u << 4 | 1u << 5 | 1u << 6, 6000) == 4;
+	end_write(&g->end, "state", "4");
+	return end_wait(&g->end, 1u << 4 | 1u << 5 | 1u << 6, PATIENCE_MS) == 4;
 }
 
 /* --- packets ----------------------------------------------------------------------------------- */
@@ -231,7 +140,7 @@ void nic_put(struct nic *g, struct xsp_net_tx_req req)
 void nic_push(struct nic *g, bool tx)
 {
 	if (xsp_ring_front_push(tx ? &g->tx : &g->rx))
-		xenevtchn_notify(g->xce, g->port[!tx && g->split]);
+		xenevtchn_notify(g->end.xce, g->port[!tx && g->split]);
 }
 
 void nic_post(struct nic *g, unsigned int n)

@@ -2,7 +2,6 @@
 /* xsp-evilnet's command line: see net.h. */
 #include "tests/evilnet/net.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,24 +38,6 @@ static const struct {
 };
 #define N_ATTACKS (sizeof(attacks) / sizeof(attacks[0]))
 
-static const char *current = "";
-
-bool expect(struct nic *g, bool good, const char *fmt, ...)
-{
-	va_list args;
-
-	if (good)
-		return true;
-	if (++g->failed > 20)
-		return false;
-	printf("WRONG %s: expected: ", current);
-	va_start(args, fmt);
-	vprintf(fmt, args);
-	va_end(args);
-	puts("");
-	return false;
-}
-
 static int usage(int code)
 {
 	fprintf(code ? stderr : stdout,
@@ -69,38 +50,34 @@ static int usage(int code)
 
 static int run(struct nic *g, const char *name)
 {
-	uint64_t start = now_ms();
-	int before = g->failed;
 	unsigned int i = 0;
 
-	current = name;
+	attack_begin(&g->end, name);
 	while (i < N_ATTACKS && strcmp(attacks[i].name, name))
 		i++;
 	if (i == N_ATTACKS)
 		return usage(2);
 	attacks[i].run(g);
 	g->split = g->control = false;
-	expect(g, nic_connect(g), "the device connects again (backend state %d)",
-	       nic_number(g, g->be, "state"));
-	expect(g, g->tx_sring && nic_number(g, g->be, "state") == 4 && nic_works(g),
+	expect(&g->end, nic_connect(g), "the device connects again (backend state %d)",
+	       end_number(&g->end, g->end.be, "state"));
+	expect(&g->end, g->tx_sring && end_number(&g->end, g->end.be, "state") == 4 && nic_works(g),
 	       "the device works again");
 	nic_close(g);
-	printf("%s %s, %llu ms\n", g->failed > before ? "FAIL " : "ok   ", name,
-	       (unsigned long long)(now_ms() - start));
-	fflush(stdout);
+	attack_over(&g->end);
 	return 0;
 }
 
 int main(int argc, char **argv)
 {
 	const char *dom = getenv("XENSPLIT_DOM");
-	struct nic g = { .dose = 100, .to = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff } };
+	struct nic g = {.end.dose = 100, .to = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
 	int at = 1, rc = 0;
 
 	if (argc > 1 && !strcmp(argv[1], "--help"))
 		return usage(0);
 	if (argc > 2 && !strcmp(argv[1], "--dose")) {
-		g.dose = (unsigned int)atoi(argv[2]);
+		g.end.dose = (unsigned int)atoi(argv[2]);
 		at = 3;
 	}
 	if (argc > at + 1 && !strcmp(argv[at], "--to")) {
@@ -118,5 +95,5 @@ int main(int argc, char **argv)
 	while (++at < argc && !rc)
 		rc = run(&g, argv[at]);
 	nic_free(&g);
-	return rc ? rc : g.failed != 0;
+	return rc ? rc : g.end.failed != 0;
 }

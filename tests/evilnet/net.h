@@ -14,21 +14,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <xenevtchn.h>
-#include <xengnttab.h>
-#include <xenstore.h>
-
 #include "ring/netif.h"
+#include "tests/evil/end.h"
 
 #define PAGES 64u /* for each direction */
 #define FRAME_HEAD 42u /* Ethernet, IP, ICMP echo */
 
 struct nic {
-	uint32_t domid, devid;
-	char fe[128], be[128];
-	struct xs_handle *xs;
-	xengntshr_handle *xgs;
-	xenevtchn_handle *xce;
+	struct end end;
 	bool split, control;
 	evtchn_port_t port[3]; /* of tx or both, of rx, of control */
 	struct xsp_sring *tx_sring, *rx_sring, *ctrl_sring;
@@ -37,25 +30,14 @@ struct nic {
 	uint8_t *data; /* 2 * PAGES: to send from, to receive into */
 	uint32_t ref[2 * PAGES];
 	uint16_t sequence;
-	uint8_t mac[6], to[6]; /* to: of its pings; a broadcast, so that nobody has to know an address */
-	unsigned int dose;
-	int failed;
+	uint8_t mac[6],
+		to[6]; /* to: of its pings; a broadcast, so that nobody has to know an address */
 };
-
-bool expect(struct nic *g, bool good, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-uint64_t now_ms(void);
-void sleep_ms(unsigned int ms);
 
 /* --- guest.c ------------------------------------------------------------------------------------- */
 
 int nic_open(struct nic *g, uint32_t domid, uint32_t devid);
 void nic_free(struct nic *g);
-char *nic_read(struct nic *g, const char *dir, const char *key);
-int nic_number(struct nic *g, const char *dir, const char *key);
-void nic_write(struct nic *g, const char *key, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
-void nic_rm(struct nic *g, const char *key);
-int nic_wait(struct nic *g, unsigned int states, int ms);
 
 /* From any state to 1 with a backend in 2; then rings and ports; then the keys. */
 bool nic_begin(struct nic *g);

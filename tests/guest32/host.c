@@ -78,17 +78,17 @@ static void write_keys(const char *protocol, const char *style)
 	char key[24];
 
 	if (g.order && strcmp(style, "legacy"))
-		guest_write(&g, "ring-page-order", "%u", g.order);
+		end_write(&g.end, "ring-page-order", "%u", g.order);
 	if (!strcmp(style, "legacy") || !strcmp(style, "both"))
-		guest_write(&g, "num-ring-pages", "%u", 1u << g.order);
+		end_write(&g.end, "num-ring-pages", "%u", 1u << g.order);
 	for (unsigned int i = 0; i < 1u << g.order; i++) {
 		snprintf(key, sizeof(key), "ring-ref%u", i);
-		guest_write(&g, g.order || !plain ? key : "ring-ref", "%u", g.ring_ref[i]);
+		end_write(&g.end, g.order || !plain ? key : "ring-ref", "%u", g.ring_ref[i]);
 	}
-	guest_write(&g, "event-channel", "%u", g.port);
-	guest_write(&g, "feature-persistent", "%d", g.persistent);
+	end_write(&g.end, "event-channel", "%u", g.port);
+	end_write(&g.end, "feature-persistent", "%d", g.persistent);
 	if (strcmp(protocol, "none"))
-		guest_write(&g, "protocol", "%s", protocol);
+		end_write(&g.end, "protocol", "%s", protocol);
 }
 
 static pid_t start_child(const char *path, int memory, int *kick, int *wake)
@@ -125,25 +125,25 @@ static pid_t start_child(const char *path, int memory, int *kick, int *wake)
 /* Events both ways until the child is done. */
 static void relay(int kick, int wake)
 {
-	struct pollfd p[2] = { { .fd = kick, .events = POLLIN },
-			       { .fd = xenevtchn_fd(g.xce), .events = POLLIN } };
+	struct pollfd p[2] = {{.fd = kick, .events = POLLIN},
+			      {.fd = xenevtchn_fd(g.end.xce), .events = POLLIN}};
 	char bytes[64];
 
 	for (;;) {
 		if (poll(p, 2, -1) < 0)
 			err(2, "poll");
 		if (p[1].revents) {
-			int port = xenevtchn_pending(g.xce);
+			int port = xenevtchn_pending(g.end.xce);
 
 			if (port >= 0)
-				xenevtchn_unmask(g.xce, (evtchn_port_t)port);
+				xenevtchn_unmask(g.end.xce, (evtchn_port_t)port);
 			if (write(wake, "", 1) != 1)
 				return;
 		}
 		if (p[0].revents) {
 			if (read(kick, bytes, sizeof(bytes)) <= 0)
 				return;
-			xenevtchn_notify(g.xce, g.port);
+			xenevtchn_notify(g.end.xce, g.port);
 		}
 	}
 }
@@ -159,7 +159,7 @@ int main(int argc, char **argv)
 	g.persistent = getenv("PERSISTENT") != NULL;
 	if (guest_open(&g, (uint32_t)atoi(argv[1]), (uint32_t)atoi(argv[2])))
 		err(2, "no such device");
-	guest_rm(&g, "num-ring-pages");
+	end_rm(&g.end, "num-ring-pages");
 	if (!guest_begin(&g))
 		errx(1, "the backend is not ready");
 	guest_make_ring(&g, (unsigned int)atoi(argv[5]), XSP_BLK_X86_64);
@@ -168,13 +168,14 @@ int main(int argc, char **argv)
 	setup.seed = (uint32_t)getpid();
 	memory = describe_memory();
 	write_keys(argv[4], argv[6]);
-	guest_write(&g, "state", skip3 ? "4" : "3");
-	if (guest_wait(&g, 1u << 4 | 1u << 5 | 1u << 6, 6000) != 4)
-		errx(1, "the backend does not connect: %s", guest_read(&g, g.be, "xensplit-error"));
-	guest_write(&g, "state", "4");
-	if (guest_number(&g, g.be, "feature-discard") > 0)
-		setup.discard = (uint32_t)guest_number(&g, g.be, "discard-granularity");
-	if (guest_number(&g, g.be, "feature-max-indirect-segments") >= 32)
+	end_write(&g.end, "state", skip3 ? "4" : "3");
+	if (end_wait(&g.end, 1u << 4 | 1u << 5 | 1u << 6, 6000) != 4)
+		errx(1, "the backend does not connect: %s",
+		     end_read(&g.end, g.end.be, "xensplit-error"));
+	end_write(&g.end, "state", "4");
+	if (end_number(&g.end, g.end.be, "feature-discard") > 0)
+		setup.discard = (uint32_t)end_number(&g.end, g.end.be, "discard-granularity");
+	if (end_number(&g.end, g.end.be, "feature-max-indirect-segments") >= 32)
 		setup.indirect = 32;
 	signal(SIGPIPE, SIG_IGN);
 	pid = start_child(argv[3], memory, &kick, &wake);
