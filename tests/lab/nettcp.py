@@ -4,9 +4,10 @@
 serve PORT FILE        take one connection, write what comes to FILE, then one line of JSON
 send HOST PORT FILE    send FILE
 beat PORT SECONDS      take one connection; a line of JSON with the longest time in which nothing came
-stream HOST PORT SECONDS  send small pieces without pause, echo nothing
+stream HOST PORT SECONDS [FILE]  send small pieces, so long and until FILE is there; a line of JSON
 """
 import json
+import os
 import socket
 import sys
 import time
@@ -54,11 +55,13 @@ def main():
             longest, last, n = max(longest, now - last), now, n + len(data)
         print(json.dumps({"bytes": n, "gap": round(longest, 3)}))
     elif what == "stream":
-        s, end = connect(args[0], int(args[1])), time.monotonic() + float(args[2])
-        while time.monotonic() < end:
+        s, n, end = connect(args[0], int(args[1])), 0, time.monotonic() + float(args[2])
+        while time.monotonic() < end or (args[3:] and not os.path.exists(args[3])):
             s.sendall(b"x" * 1000)
+            n += 1000
             time.sleep(0.001)
         s.close()
+        print(json.dumps({"sent": n}))
 
 
 main()

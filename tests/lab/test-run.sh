@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # `make run` does what it says, fails when the data is wrong, cleans up after Ctrl-C, and works for
 # a user who is not root.
-# timeout: 180
+# timeout: 480
 set -u
 export TMPDIR=$T B=${B#"$TOP"/}
 cd "$TOP"

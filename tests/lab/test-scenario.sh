@@ -3,7 +3,7 @@
 # The scenarios in the lab; the transcripts are kept for the comparison with real Xen's.
 # quick
 # configs: release asan
-# timeout: 240
+# timeout: 480
 set -eu
 . "$TOP/tests/lab/world.sh"
 trap 'world_down' EXIT
