@@ -206,6 +206,21 @@ static void respond(struct xsp_net_rx_rsp r)
 	xsp_net_back_respond_rx(&rx, &r);
 }
 
+/* No lie, only odd: as many pieces as a packet may have, none of them full. */
+static void in_pieces(struct xsp_net_rx_req q)
+{
+	struct xsp_net_rx_rsp r = { .status = 600, .flags = XSP_NET_RX_MORE_DATA };
+
+	for (unsigned int i = 1; i < XSP_NET_MAX_SLOTS && n_posted > 1; i++) {
+		r.id = q.id;
+		respond(r);
+		q = next_posted();
+	}
+	r.id = q.id;
+	r.flags = 0;
+	respond(r);
+}
+
 /* What a lying backend writes instead of an echo. True: it lied. */
 static bool lie_rx(struct xsp_net_rx_req q)
 {
@@ -264,6 +279,10 @@ static void echo(const struct xsp_net_tx_req *q)
 	if (n_posted < 2)
 		return;
 	to = next_posted();
+	if (is("rx-pieces")) {
+		in_pieces(to);
+		return;
+	}
 	if (lie_rx(to))
 		return;
 	from = page_of(q->gref, false, &t1);

@@ -216,6 +216,13 @@ lies() {
 		kill $backend 2>/dev/null; wait $backend 2>/dev/null
 		no_nodes >/dev/null
 	done
+	nodes
+	backend rx-pieces
+	talk 5
+	check "rx-pieces: packets of 20 pieces, more than an skb has places for" fifth 'rx_taken=[1-9]'
+	check "rx-pieces: no worse" fifth '^connected 1'
+	kill $backend 2>/dev/null; wait $backend 2>/dev/null
+	no_nodes >/dev/null
 	if [ -n "$storm" ]; then
 		nodes
 		backend storm

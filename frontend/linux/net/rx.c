@@ -210,7 +210,8 @@ static struct sk_buff *taken(struct xnet_queue *u, const struct xsp_netfront_pac
 			error = take_page(u, skb, &p->buf[i]);
 		u->idle[u->n_idle++] = p->buf[i].cookie;
 	}
-	if (!error && !__pskb_pull_tail(skb, min(p->bytes, XNET_COPY_BYTES) - skb_headlen(skb)))
+	/* headers to where they are expected; a packet of very many pieces has more there already */
+	if (!error && !pskb_may_pull(skb, min(p->bytes, XNET_COPY_BYTES)))
 		error = -ENOMEM;
 	if (!error) {
 		u->count.rx_taken++;
