@@ -18,6 +18,8 @@
 
 #define BATCH 32u
 
+static const char has_it_still[] = "an answer for a page that it still has mapped";
+
 /* --- pieces ------------------------------------------------------------------------------------ */
 
 int xnet_tx_make(struct xnet_queue *u)
@@ -165,14 +167,18 @@ static bool copy_piece(struct gather *g, struct sk_buff *skb, unsigned int at, u
 	return true;
 }
 
-static void lend_piece(struct gather *g, struct page *page, unsigned int offset, unsigned int bytes)
+/* False: a page that went this way before is mapped still; the queue is about to be made anew. */
+static bool lend_piece(struct gather *g, struct page *page, unsigned int offset, unsigned int bytes)
 {
 	struct xsp_netfront_frag *f = &g->frag[g->n];
 	struct xnet_piece *p = next_piece(g);
 
+	if (p->lend_ref == INVALID_GRANT_REF)
+		return false;
 	gnttab_grant_foreign_access_ref(p->lend_ref, g->u->d->xb->otherend_id, xen_page_to_gfn(page), 1);
 	p->lent = page;
 	*f = (struct xsp_netfront_frag){ .gref = p->lend_ref, .offset = offset, .bytes = bytes };
+	return true;
 }
 
 static bool gather_copied(struct gather *g, struct sk_buff *skb)
@@ -211,7 +217,8 @@ static bool gather_lent(struct gather *g, struct sk_buff *skb)
 
 		for (unsigned int n; left; left -= n, offset = 0, page++) {
 			n = min(left, XSP_PAGE_SIZE - offset);
-			lend_piece(g, page, offset, n);
+			if (!lend_piece(g, page, offset, n))
+				return false;
 		}
 	}
 	if (skb_shinfo(skb)->nr_frags)
@@ -259,7 +266,8 @@ static int add(struct xnet_queue *u, struct sk_buff *skb)
 		good = gather_lent(&g, skb);
 	error = good ? xsp_netfront_tx_add(&u->tx, &m, g.frag, g.n, g.first) : -ENOMEM;
 	if (error) {
-		give_back(u, g.first);
+		if (!give_back(u, g.first))
+			xnet_broken(u, has_it_still);
 		return error;
 	}
 	u->piece[g.first].skb = skb;
@@ -379,7 +387,7 @@ static int reap(struct xnet_queue *u, struct sk_buff **skb, unsigned int *ret_sk
 			skb[(*ret_skbs)++] = first->skb;
 		first->skb = NULL;
 		if (!give_back(u, done[i].cookie))
-			xnet_broken(u, "an answer for a page that it still has mapped");
+			xnet_broken(u, has_it_still);
 	}
 	if (n)
 		u->moved[0] = true;
