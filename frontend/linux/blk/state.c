@@ -380,7 +380,8 @@ void xblk_close(struct xblk *d)
 		lose_disk(d);
 		mutex_unlock(&d->lock);
 	}
+	flush_work(&d->disk_work); /* the last it does is to queue `advance` */
+	cancel_work_sync(&d->advance);
 	cancel_delayed_work_sync(&d->deadline);
 	cancel_work_sync(&d->advance);
-	flush_work(&d->disk_work);
 }

@@ -96,7 +96,7 @@ enum xblk_gendisk {
 
 struct xblk {
 	struct kref ref; /* the XenBus device, and the gendisk until its last user closed it */
-	struct xenbus_device *xb; /* NULL once it is unbound */
+	struct xenbus_device *xb; /* until it is unbound */
 	struct mutex lock;
 	struct work_struct advance;
 	struct work_struct disk_work;
