@@ -85,8 +85,11 @@ unsigned int xblk_queue_reap(struct xblk_queue *u)
 		for (unsigned int i = 0; i < n_done; i++)
 			if (!blk_should_fake_timeout(done[i]->q))
 				blk_mq_complete_request(done[i]);
-		/* bounded: no more answers are believed than there are requests */
-	} while (n > 0 && total < 4 * BATCH * XBLK_MAX_SEGS);
+		/*
+		 * Until there are no more, and an event is asked for. It ends: no more answers are
+		 * believed than there are requests.
+		 */
+	} while (n > 0);
 	return total;
 }
 
