@@ -157,11 +157,19 @@ int xnet_xdp_xmit(struct net_device *dev, int n, struct xdp_frame **frames, u32 
 	struct xnet_queue *u;
 	int sent = 0;
 
+	if (flags & ~XDP_XMIT_FLAGS_MASK)
+		return -EINVAL;
 	if (!READ_ONCE(d->up))
 		return -ENETDOWN;
 	u = &d->queue[smp_processor_id() % max(READ_ONCE(d->n_queues), 1u)];
-	for (; sent < n && !xnet_tx_raw(u, frames[sent]->data, frames[sent]->len, false); sent++)
-		xdp_return_frame_rx_napi(frames[sent]);
+	for (; sent < n; sent++) {
+		struct xdp_frame *f = frames[sent];
+
+		/* of several buffers: kernels before 6.3 don't ask whether we take such */
+		if (xdp_frame_has_frags(f) || xnet_tx_raw(u, f->data, f->len, false))
+			break;
+		xdp_return_frame_rx_napi(f);
+	}
 	if (flags & XDP_XMIT_FLUSH)
 		xnet_tx_publish(u);
 	return sent;
