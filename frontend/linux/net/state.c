@@ -107,6 +107,7 @@ static int publish(struct xnet *d)
 		return error;
 	d->trusted = xnet_keys_trusted(d);
 	d->split = d->offer.split;
+	WRITE_ONCE(d->reshape, false); /* what is asked for from now on takes another connection */
 	d->n_queues = min(READ_ONCE(d->want_queues), d->offer.max_queues);
 	xdp = rcu_access_pointer(d->prog);
 	d->params = (struct xsp_net_params){
@@ -158,7 +159,7 @@ static void connected(struct xnet *d)
 	rtnl_unlock();
 	xnet_ctrl_setup(d); /* before a page is posted: static grants change how */
 	d->up = true;
-	d->recover = d->reshape = false;
+	d->recover = false;
 	d->ready = true;
 	set_deadline(d, 0);
 	for (unsigned int i = 0; i < d->n_queues; i++)
