@@ -369,12 +369,13 @@ void xnet_close(struct xnet *d)
 		}
 		msleep(10);
 	}
-	cancel_delayed_work_sync(&d->deadline);
-	cancel_delayed_work_sync(&d->ctrl_again);
-	cancel_work_sync(&d->advance);
 	mutex_lock(&d->lock);
 	if (d->connected)
 		xnet_forget_connection(d);
 	mutex_unlock(&d->lock);
-	cancel_work_sync(&d->advance); /* a watch may have fired once more */
+	/* no event comes any more that could have one of these done */
+	cancel_delayed_work_sync(&d->ctrl_again);
+	cancel_work_sync(&d->advance);
+	cancel_delayed_work_sync(&d->deadline);
+	cancel_work_sync(&d->advance);
 }
