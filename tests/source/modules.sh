@@ -20,9 +20,10 @@ done
 [ -e "$k/frontend/core/blkfront.c" ] && [ ! -L "$k/frontend/core/blkfront.c" ]
 
 # the core's objects, with those of the other floors that they need
-blk="$k/frontend/core/blkfront.o $k/frontend/core/blkkeys.o $k/ring/blkif.o $k/ring/dialect.o $k/common/xenbus/fsm.o"
+blk="$k/frontend/core/blkfront.o $k/frontend/core/blkkeys.o $k/ring/blkif.o $k/ring/dialect.o
+	$k/frontend/linux/blk/both-fsm.o"
 net="$k/frontend/core/netfront_tx.o $k/frontend/core/netfront_rx.o $k/frontend/core/netfront_ctrl.o $k/frontend/core/netkeys.o $k/ring/netif.o
-	$k/frontend/linux/net/fsm.o"
+	$k/frontend/linux/net/both-fsm.o"
 version=$(sed -n 's/^VERSION *:= *//p' Makefile)
 
 judge() { # NAME OBJECTS

@@ -3,31 +3,20 @@
  * /sys/kernel/debug/xensplit-blk/vbd-DEVID/: "device" says what was agreed, "rings" the indices as
  * both sides have them now and the requests in flight, "counters" one line for each queue.
  */
-#include <linux/debugfs.h>
 #include <linux/seq_file.h>
 
 #include "frontend/linux/blk/xblk.h"
 
-static struct dentry *top;
-
-static int device_show(struct seq_file *s, void *unused)
+void xblk_show_device(struct seq_file *s, struct xdev *base)
 {
-	struct xblk *d = s->private;
+	struct xblk *d = xblk_of(base);
 
-	mutex_lock(&d->lock);
-	seq_printf(s, "name %s\nfrontend %s\nbackend domain %d\nconnected %d\nconnections %lu\n",
-		   d->name, xsp_xenbus_state_name((enum xsp_xenbus_state)d->xb->state),
-		   d->xb->otherend_id, d->connected, d->life);
 	seq_printf(s, "queues %u\npolled %u\nring_order %u\nsegments %u\ntrusted %d\ngrants %s\n",
-		   d->n_queues, d->n_poll, d->order, d->max_segs, d->trusted,
+		   d->n_queues, d->n_poll, d->order, d->max_segs, d->base.trusted,
 		   d->bounce ? "kept" : "each request");
-	seq_printf(s, "offered queues=%u order=%u indirect=%u persistent=%d\nbroken %u\nlast %s\n",
-		   d->offer.max_queues, d->offer.max_order, d->offer.max_indirect,
-		   d->disk_keys.persistent, d->breaks, d->why ? d->why : "-");
-	mutex_unlock(&d->lock);
-	return 0;
+	seq_printf(s, "offered queues=%u order=%u indirect=%u persistent=%d\n", d->offer.max_queues,
+		   d->offer.max_order, d->offer.max_indirect, d->disk_keys.persistent);
 }
-DEFINE_SHOW_ATTRIBUTE(device);
 
 static void show_slots(struct seq_file *s, const struct xsp_blkfront *q)
 {
@@ -66,23 +55,18 @@ out:
 	spin_unlock_irq(&u->lock);
 }
 
-static int rings_show(struct seq_file *s, void *unused)
+void xblk_show_rings(struct seq_file *s, struct xdev *base)
 {
-	struct xblk *d = s->private;
+	struct xblk *d = xblk_of(base);
 
-	mutex_lock(&d->lock);
 	for (unsigned int i = 0; i < d->n_queues; i++)
 		show_ring(s, &d->queue[i]);
-	mutex_unlock(&d->lock);
-	return 0;
 }
-DEFINE_SHOW_ATTRIBUTE(rings);
 
-static int counters_show(struct seq_file *s, void *unused)
+void xblk_show_counters(struct seq_file *s, struct xdev *base)
 {
-	struct xblk *d = s->private;
+	struct xblk *d = xblk_of(base);
 
-	mutex_lock(&d->lock);
 	for (unsigned int i = 0; i < d->n_queues; i++) {
 		const struct xblk_count *c = &d->queue[i].count;
 
@@ -94,34 +78,4 @@ static int counters_show(struct seq_file *s, void *unused)
 			   c->events, c->spurious, c->notifies, c->polled, c->poll_found);
 		seq_printf(s, " late=%llu busy=%llu\n", c->late, c->busy);
 	}
-	mutex_unlock(&d->lock);
-	return 0;
-}
-DEFINE_SHOW_ATTRIBUTE(counters);
-
-void xblk_debugfs_init(void)
-{
-	top = debugfs_create_dir("xensplit-blk", NULL);
-}
-
-void xblk_debugfs_exit(void)
-{
-	debugfs_remove(top);
-}
-
-void xblk_debugfs_add(struct xblk *d)
-{
-	char name[24];
-
-	snprintf(name, sizeof(name), "vbd-%u", d->devid);
-	d->debug = debugfs_create_dir(name, top);
-	debugfs_create_file("device", 0400, d->debug, d, &device_fops);
-	debugfs_create_file("rings", 0400, d->debug, d, &rings_fops);
-	debugfs_create_file("counters", 0400, d->debug, d, &counters_fops);
-}
-
-void xblk_debugfs_remove(struct xblk *d)
-{
-	debugfs_remove(d->debug);
-	d->debug = NULL;
 }

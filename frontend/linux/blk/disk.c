@@ -66,7 +66,7 @@ int xblk_disk_name(struct xblk *d)
 	char *to;
 	int minor;
 
-	if (!parse_devid(d->devid, &n))
+	if (!parse_devid(d->base.devid, &n))
 		return -EINVAL;
 	minor = n.disk * n.parts + n.part;
 	minor = ida_alloc_range(&minors, minor, minor, GFP_KERNEL);
@@ -118,7 +118,7 @@ static const struct block_device_operations ops = {
 	.free_disk = free_disk,
 };
 
-/* The backend says how large the disk is, perhaps again. xblk.lock held. */
+/* The backend says how large the disk is, perhaps again. xdev.lock held. */
 void xblk_disk_resize(struct xblk *d)
 {
 	struct xsp_blk_disk k;
@@ -132,17 +132,17 @@ void xblk_disk_resize(struct xblk *d)
 	if (k.sectors == get_capacity(d->disk))
 		return;
 	if (k.sector_size != d->disk_keys.sector_size) {
-		dev_err(&d->xb->dev, "the backend changes its sector size; not followed\n");
+		dev_err(&d->base.xb->dev, "the backend changes its sector size; not followed\n");
 		return;
 	}
 	d->disk_keys.sectors = k.sectors;
-	dev_info(&d->xb->dev, "%s: %llu sectors now\n", d->name, (unsigned long long)k.sectors);
+	dev_info(&d->base.xb->dev, "%s: %llu sectors now\n", d->name, (unsigned long long)k.sectors);
 	set_capacity_and_notify(d->disk, k.sectors);
 }
 
 /* --- coming and going ---------------------------------------------------------------------------- */
 
-/* xblk.lock held. No I/O yet. */
+/* xdev.lock held. No I/O yet. */
 static int make_disk(struct xblk *d)
 {
 	struct blk_mq_tag_set *set = &d->tags;
@@ -170,7 +170,7 @@ static int make_disk(struct xblk *d)
 	if (xblk_major) {
 		disk->major = xblk_major;
 		disk->first_minor = d->minor;
-		disk->minors = d->devid & EXTENDED ? EXT_PARTS : PARTS;
+		disk->minors = d->base.devid & EXTENDED ? EXT_PARTS : PARTS;
 		if (d->minor % disk->minors)
 			disk->minors = 1; /* the "disk" is itself called a partition */
 	}
@@ -185,7 +185,7 @@ static int make_disk(struct xblk *d)
 	return 0;
 }
 
-/* xblk.lock held. */
+/* xdev.lock held. */
 static void forget_disk(struct xblk *d)
 {
 	struct gendisk *disk = d->disk;
@@ -200,49 +200,47 @@ static void add(struct xblk *d)
 {
 	int error;
 
-	mutex_lock(&d->lock);
-	error = d->connected ? make_disk(d) : -EAGAIN;
-	mutex_unlock(&d->lock);
+	mutex_lock(&d->base.lock);
+	error = d->base.connected ? make_disk(d) : -EAGAIN;
+	mutex_unlock(&d->base.lock);
 	if (error == -EAGAIN)
 		return; /* connecting again will want it again */
 	if (!error) {
-		error = device_add_disk(&d->xb->dev, d->disk, NULL);
-		mutex_lock(&d->lock);
+		error = device_add_disk(&d->base.xb->dev, d->disk, NULL);
+		mutex_lock(&d->base.lock);
 		if (error) {
 			forget_disk(d);
 			xblk_put(d); /* free_disk is not called for a disk that was never added */
 		} else {
 			d->disk_state = XBLK_DISK_ADDED;
 		}
-		mutex_unlock(&d->lock);
+		mutex_unlock(&d->base.lock);
 	}
 	if (error) {
-		dev_err(&d->xb->dev, "can't add %s: %d\n", d->name, error);
+		dev_err(&d->base.xb->dev, "can't add %s: %d\n", d->name, error);
 	} else {
 		const struct xsp_blk_disk *k = &d->disk_keys;
 
-		xblk_debugfs_add(d);
-		dev_info(&d->xb->dev,
+		dev_info(&d->base.xb->dev,
 			 "%s: %llu sectors of 512 B, %u queues (%u polled) of %u, %u segments, %s%s%s%s\n",
 			 d->name, (unsigned long long)k->sectors, d->n_queues, d->n_poll,
 			 xsp_blk_ring_slots(d->order), d->max_segs,
-			 !d->trusted ? "bounced (not trusted)" : d->bounce ? "persistent grants" :
+			 !d->base.trusted ? "bounced (not trusted)" : d->bounce ? "persistent grants" :
 									     "grants for each request",
 			 k->flush ? ", flush" : k->barrier ? ", barrier" : "",
 			 k->discard ? ", discard" : "", k->readonly ? ", read-only" : "");
 	}
-	d->ready = true;
+	d->base.ready = true;
 }
 
 static void remove(struct xblk *d)
 {
-	xblk_debugfs_remove(d);
 	del_gendisk(d->disk); /* writes what is dirty, waits for what is under way */
-	mutex_lock(&d->lock);
+	mutex_lock(&d->base.lock);
 	d->disk_state = XBLK_NO_DISK;
 	forget_disk(d);
-	mutex_unlock(&d->lock);
-	queue_work(xblk_wq, &d->advance);
+	mutex_unlock(&d->base.lock);
+	queue_work(xdev_wq, &d->base.advance);
 }
 
 /* Makes the gendisk what is wanted now. The only place where it is waited for I/O. */

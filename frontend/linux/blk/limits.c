@@ -53,7 +53,7 @@ void xblk_limits_apply(struct xblk *d)
 	fill(d, &l);
 	error = queue_limits_commit_update(d->disk->queue, &l);
 	if (error)
-		dev_err(&d->xb->dev, "%s: the kernel refuses the disk's new limits: %d\n", d->name, error);
+		dev_err(&d->base.xb->dev, "%s: the kernel refuses the disk's new limits: %d\n", d->name, error);
 	set_disk_ro(d->disk, d->disk_keys.readonly);
 }
 

@@ -7,7 +7,6 @@
 #include <linux/module.h>
 #include <xen/platform_pci.h>
 #include <xen/xen.h>
-#include <xen/xen-ops.h>
 
 #include "frontend/linux/blk/xblk.h"
 
@@ -16,8 +15,6 @@
 
 #define XVD_MAJOR 202
 
-struct workqueue_struct *xblk_wq;
-atomic_t xblk_resumes;
 int xblk_major;
 
 static unsigned int ring_order = 1;
@@ -73,7 +70,7 @@ bool xblk_want_persistent(void)
 	return persistent;
 }
 
-bool xblk_trust(void)
+bool xblk_want_trust(void)
 {
 	return trusted;
 }
@@ -110,20 +107,15 @@ static struct xblk *new_device(struct xenbus_device *xb, u32 devid)
 		return NULL;
 	}
 	kref_init(&d->ref);
-	mutex_init(&d->lock);
-	INIT_WORK(&d->advance, xblk_advance_work);
+	xdev_init(&d->base, &xblk_class, xb, devid);
 	INIT_WORK(&d->disk_work, xblk_disk_work);
-	INIT_DELAYED_WORK(&d->deadline, xblk_deadline_work);
-	d->xb = xb;
-	d->devid = devid;
 	d->minor = -1;
-	d->want = true;
 	for (unsigned int i = 0; i < XSP_BLK_MAX_QUEUES; i++)
 		xblk_queue_init(d, i);
 	return d;
 }
 
-static int probe(struct xenbus_device *xb, const struct xenbus_device_id *id)
+struct xdev *xblk_probe(struct xenbus_device *xb)
 {
 	struct xblk *d;
 	u32 devid;
@@ -132,86 +124,29 @@ static int probe(struct xenbus_device *xb, const struct xenbus_device_id *id)
 	if (xenbus_scanf(XBT_NIL, xb->nodename, "virtual-device-ext", "%u", &devid) != 1 &&
 	    xenbus_scanf(XBT_NIL, xb->nodename, "virtual-device", "%u", &devid) != 1) {
 		dev_err(&xb->dev, "no virtual-device in the store\n");
-		return -ENODEV;
+		return ERR_PTR(-ENODEV);
 	}
 	d = new_device(xb, devid);
 	if (!d)
-		return -ENOMEM;
+		return ERR_PTR(-ENOMEM);
 	error = xblk_disk_name(d);
 	if (error) {
 		dev_err(&xb->dev, "virtual device %u: %s\n", devid,
 			error == -EEXIST ? "there is a disk of this name" : "not a disk's number");
 		xblk_put(d);
-		return error;
+		return ERR_PTR(error);
 	}
-	dev_set_drvdata(&xb->dev, d);
-	queue_work(xblk_wq, &d->advance);
-	return 0;
+	return &d->base;
 }
 
-static void otherend_changed(struct xenbus_device *xb, enum xenbus_state state)
+void xblk_remove(struct xdev *base)
 {
-	struct xblk *d = dev_get_drvdata(&xb->dev);
+	struct xblk *d = xblk_of(base);
 
-	if (d)
-		queue_work(xblk_wq, &d->advance);
-}
-
-static void remove(struct xenbus_device *xb)
-{
-	struct xblk *d = dev_get_drvdata(&xb->dev);
-
-	if (!d)
-		return;
 	xblk_close(d);
-	dev_set_drvdata(&xb->dev, NULL);
 	xblk_disk_free_name(d);
 	xblk_put(d);
 }
-
-/* This guest came back from a save: the rings' other end is gone, the grants too. */
-static int resume(struct xenbus_device *xb)
-{
-	struct xblk *d = dev_get_drvdata(&xb->dev);
-
-	if (!d)
-		return 0;
-	mutex_lock(&d->lock);
-	d->recover = false;
-	d->deadline_at = 0;
-	xblk_forget_connection(d);
-	mutex_unlock(&d->lock);
-	queue_work(xblk_wq, &d->advance);
-	return 0;
-}
-
-static int is_ready(struct xenbus_device *xb)
-{
-	struct xblk *d = dev_get_drvdata(&xb->dev);
-
-	return d && READ_ONCE(d->ready);
-}
-
-/* Early in a resume, before anything of ours could look at a ring. */
-static int resumed(struct notifier_block *nb, unsigned long action, void *data)
-{
-	atomic_inc(&xblk_resumes);
-	return NOTIFY_OK;
-}
-
-static struct notifier_block resume_notifier = { .notifier_call = resumed };
-
-static const struct xenbus_device_id ids[] = { { "vbd" }, { "" } };
-
-static struct xenbus_driver driver = {
-	.name = "xensplit-blk",
-	.ids = ids,
-	.probe = probe,
-	.remove = remove,
-	.resume = resume,
-	.otherend_changed = otherend_changed,
-	.is_ready = is_ready,
-};
 
 /* --- module -------------------------------------------------------------------------------------- */
 
@@ -223,36 +158,20 @@ static int __init start(void)
 		return -ENODEV;
 	if (!xen_has_pv_disk_devices())
 		return -ENODEV;
-	/* freezable: no handshake is half done when the guest is saved */
-	xblk_wq = alloc_workqueue("xensplit-blk", WQ_FREEZABLE | WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
-	if (!xblk_wq)
-		return -ENOMEM;
 	/* the number every Xen guest knows; if xen-blkfront has it, any other will do */
 	if (!register_blkdev(XVD_MAJOR, "xvd"))
 		xblk_major = XVD_MAJOR;
-	xblk_debugfs_init();
-	xen_resume_notifier_register(&resume_notifier);
-	error = xenbus_register_frontend(&driver);
-	if (error)
-		goto undo;
-	return 0;
-undo:
-	xen_resume_notifier_unregister(&resume_notifier);
-	xblk_debugfs_exit();
-	if (xblk_major)
+	error = xdev_register(&xblk_class);
+	if (error && xblk_major)
 		unregister_blkdev(xblk_major, "xvd");
-	destroy_workqueue(xblk_wq);
 	return error;
 }
 
 static void __exit stop(void)
 {
-	xenbus_unregister_driver(&driver);
-	xen_resume_notifier_unregister(&resume_notifier);
-	xblk_debugfs_exit();
+	xdev_unregister();
 	if (xblk_major)
 		unregister_blkdev(xblk_major, "xvd");
-	destroy_workqueue(xblk_wq);
 }
 
 module_init(start);

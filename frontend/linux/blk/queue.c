@@ -27,13 +27,13 @@ void xblk_queue_init(struct xblk *d, unsigned int index)
 	xblk_pool_init(&u->pool);
 	for (unsigned int i = 0; i < ARRAY_SIZE(u->ring_ref); i++)
 		u->ring_ref[i] = INVALID_GRANT_REF;
-	snprintf(u->irq_name, sizeof(u->irq_name), "vbd-%u-q%u", d->devid, index);
+	snprintf(u->irq_name, sizeof(u->irq_name), "vbd-%u-q%u", d->base.devid, index);
 }
 
 /* The memory of a guest that came back from a save may hold answers without their data. */
 static bool usable(const struct xblk_queue *u)
 {
-	return u->live && u->resumes == atomic_read(&xblk_resumes);
+	return u->live && u->resumes == atomic_read(&xdev_resumes);
 }
 
 /* Takes what is in the ring. Lock held; the finished requests go to done. */
@@ -57,8 +57,7 @@ static int take(struct xblk_queue *u, struct request **done, unsigned int *ret_n
 static void broken(struct xblk_queue *u)
 {
 	u->live = false;
-	if (!test_and_set_bit(0, &u->d->broken))
-		queue_work(xblk_wq, &u->d->advance);
+	xdev_broken(&u->d->base);
 }
 
 /* Completes what the backend has answered; returns how many answers there were. Any context. */
@@ -138,19 +137,19 @@ int xblk_queue_make(struct xblk_queue *u)
 	struct xblk *d = u->d;
 	int error;
 
-	error = xenbus_setup_ring(d->xb, GFP_NOIO, &u->ring, 1u << d->order, u->ring_ref);
+	error = xenbus_setup_ring(d->base.xb, GFP_NOIO, &u->ring, 1u << d->order, u->ring_ref);
 	if (error)
 		return error; /* says why itself */
-	u->resumes = atomic_read(&xblk_resumes);
-	error = xsp_blkfront_init(&u->q, u->ring, d->order, (uint16_t)d->devid);
+	u->resumes = atomic_read(&xdev_resumes);
+	error = xsp_blkfront_init(&u->q, u->ring, d->order, (uint16_t)d->base.devid);
 	if (error)
 		goto ring;
 	u->pool.max = xblk_want_pool();
 	/* the largest request, and a page for its descriptors */
-	error = xblk_pool_open(&u->pool, d->xb->otherend_id, d->life, xblk_want_segs() + 1);
+	error = xblk_pool_open(&u->pool, d->base.xb->otherend_id, d->base.life, xblk_want_segs() + 1);
 	if (error)
 		goto queue;
-	error = xenbus_alloc_evtchn(d->xb, &u->port);
+	error = xenbus_alloc_evtchn(d->base.xb, &u->port);
 	if (error)
 		goto pool;
 	error = bind_evtchn_to_irqhandler_lateeoi(u->port, event, 0, u->irq_name, u);
@@ -159,7 +158,7 @@ int xblk_queue_make(struct xblk_queue *u)
 	u->irq = error;
 	return 0;
 port:
-	xenbus_free_evtchn(d->xb, u->port);
+	xenbus_free_evtchn(d->base.xb, u->port);
 pool:
 	xblk_pool_close(&u->pool);
 queue:

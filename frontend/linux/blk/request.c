@@ -304,7 +304,7 @@ static blk_status_t queue_rq(struct blk_mq_hw_ctx *hctx, const struct blk_mq_que
 		error = add(u, rq, pdu);
 	if (!error) {
 		count(u, rq, pdu);
-		trace_xblk_submit(d->devid, u->index, rq, pdu->n_segs, pdu->left, pdu->direct);
+		trace_xblk_submit(d->base.devid, u->index, rq, pdu->n_segs, pdu->left, pdu->direct);
 	}
 	if (bd->last && u->live)
 		notify = xsp_blkfront_push(&u->q);
@@ -395,7 +395,7 @@ static void finish(struct request *rq)
 		not_polled(rq);
 	if (pdu->status != BLK_STS_OK)
 		u->count.errors++;
-	trace_xblk_done(u->d->devid, u->index, rq, blk_status_to_errno(pdu->status));
+	trace_xblk_done(u->d->base.devid, u->index, rq, blk_status_to_errno(pdu->status));
 	blk_mq_end_request(rq, pdu->status);
 }
 

@@ -9,6 +9,8 @@
 #include <linux/blk-mq.h>
 #include <linux/tracepoint.h>
 
+#include "frontend/linux/device/state_event.h"
+
 TRACE_EVENT(xblk_submit,
 	TP_PROTO(u32 devid, unsigned int queue, struct request *rq, unsigned int segs,
 		 unsigned int pieces, bool direct),
@@ -62,26 +64,7 @@ TRACE_EVENT(xblk_done,
 		  __entry->tag, __entry->sector, __entry->error)
 );
 
-TRACE_EVENT(xblk_state,
-	TP_PROTO(u32 devid, int me, int peer, int act, int next),
-	TP_ARGS(devid, me, peer, act, next),
-	TP_STRUCT__entry(
-		__field(u32, devid)
-		__field(int, me)
-		__field(int, peer)
-		__field(int, act)
-		__field(int, next)
-	),
-	TP_fast_assign(
-		__entry->devid = devid;
-		__entry->me = me;
-		__entry->peer = peer;
-		__entry->act = act;
-		__entry->next = next;
-	),
-	TP_printk("vbd-%u frontend=%d backend=%d act=%d next=%d", __entry->devid, __entry->me,
-		  __entry->peer, __entry->act, __entry->next)
-);
+XDEV_STATE_EVENT(xblk_state, "vbd");
 
 #endif
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
  * Inside of xensplit-blk.ko, a disk of the guest (a "vbd" of XenBus) as a blk-mq device. The ring
- * protocol is frontend/core's and the order of the handshake common/xenbus/fsm.h's; here is what they
- * need of Linux:
+ * protocol is frontend/core's, the device's life frontend/linux/device's; here is what they need of
+ * Linux:
  *
- *   main.c     the module: parameters, the driver of XenBus
- *   state.c    does what the state machine says; recovery, removal
+ *   main.c     the module: parameters; making and freeing a device
+ *   state.c    what a disk does at each step of its life
  *   keys.c     the store
  *   queue.c    rings, event channels, completions, polling
  *   request.c  requests: pages, grants, ring entries
@@ -14,12 +14,11 @@
  *   limits.c   what the block layer may ask of it; differs between kernels
  *   debugfs.c  rings and counters to look at
  *
- * Who waits for what. XenBus calls the driver from one thread for all devices, so nothing there waits
- * for the backend: it queues `advance`. `advance` does one device's state machine and never waits for
- * I/O. Adding and removing the gendisk do (partition table, dirty pages), so they are a work of their
- * own. Both stop while the guest is being saved.
+ * Who waits for what. `advance` (device.h) never waits for I/O. Adding and removing the gendisk do
+ * (partition table, dirty pages), so they are a work of their own, which stops while the guest is
+ * being saved, too.
  *
- * Locks: xblk.lock (a mutex) covers the state machine; xblk_queue.lock covers ring, slots and the
+ * Locks: xdev.lock (a mutex) covers the state machine; xblk_queue.lock covers ring, slots and the
  * parts of requests in it; xblk_pool.lock a queue's free pages. They nest in this order.
  */
 #ifndef XSP_LINUX_XBLK_H
@@ -27,22 +26,16 @@
 
 #include <linux/blk-mq.h>
 #include <linux/kref.h>
-#include <linux/mutex.h>
 #include <linux/spinlock.h>
-#include <linux/workqueue.h>
 #include <xen/grant_table.h>
-#include <xen/xenbus.h>
 
-#include "common/xenbus/fsm.h"
 #include "frontend/core/blkfront.h"
 #include "frontend/core/blkkeys.h"
+#include "frontend/linux/device/device.h"
 #include "ring/dialect.h"
 
-#define XBLK_MAX_SEGS  256u           /* pages of one request: 1 MiB */
-#define XBLK_TIMEOUT   (5 * HZ)       /* then a ring is looked at without an event */
-#define XBLK_PATIENCE  (10 * HZ)      /* for the backend, when something is to end */
-#define XBLK_BREAKS    3              /* times a backend may break the protocol ... */
-#define XBLK_BREAKS_IN (60 * HZ)      /* ... within this time, before the disk is given up */
+#define XBLK_MAX_SEGS 256u     /* pages of one request: 1 MiB */
+#define XBLK_TIMEOUT  (5 * HZ) /* then a ring is looked at without an event */
 
 static_assert(XBLK_MAX_SEGS <= XSP_BLK_SEGS_PER_PAGE, "a request's segments fit one page");
 
@@ -83,7 +76,7 @@ struct xblk_queue {
 	grant_ref_t ring_ref[1u << XSP_RING_MAX_ORDER];
 	evtchn_port_t port;
 	int irq;
-	int resumes; /* xblk_resumes when the ring was made */
+	int resumes; /* xdev_resumes when the ring was made */
 	struct xblk_pool pool;
 	struct xblk_count count;
 	char irq_name[24];
@@ -95,36 +88,18 @@ enum xblk_gendisk {
 };
 
 struct xblk {
+	struct xdev base;
 	struct kref ref; /* the XenBus device, and the gendisk until its last user closed it */
-	struct xenbus_device *xb; /* until it is unbound */
-	struct mutex lock;
-	struct work_struct advance;
 	struct work_struct disk_work;
-	struct delayed_work deadline;
-
-	u32 devid;
 	char name[24]; /* of the gendisk */
-	/* state machine */
-	bool want;      /* false: to be closed */
-	bool connected; /* rings are published */
-	bool ready;     /* requests are served, or never will be (for waiting at boot) */
-	bool quiesced;  /* we have stopped blk-mq's queues */
-	bool recover;   /* closing in order to connect again */
-	bool linger;    /* closed; the rings go when the backend has let go of them */
-	bool leaving;   /* unbound from the driver: no disk any more */
-	bool dead;      /* requests fail at once; changes before the queues are set going */
-	unsigned long broken; /* bit 0: a ring of this connection is broken */
-	const char *why; /* it is closed or dead */
-	unsigned long deadline_at; /* jiffies, or 0 */
-	unsigned int breaks;
-	unsigned long first_break;
-	unsigned long life; /* counts connections */
+	bool quiesced; /* we have stopped blk-mq's queues */
+	bool leaving;  /* unbound from the driver: no disk any more */
+	bool dead;     /* requests fail at once; changes before the queues are set going */
 	/* what was agreed */
 	struct xsp_blk_offer offer;
 	struct xsp_blk_disk disk_keys;
 	enum xsp_blk_dialect dialect;
 	struct xsp_blk_shifts shifts; /* of the backend's units */
-	bool trusted;
 	bool bounce;       /* data goes through the pool */
 	unsigned int max_segs;  /* of a ring request */
 	unsigned int order;
@@ -138,8 +113,12 @@ struct xblk {
 	int minor;                /* reserved, or -1 */
 	struct blk_mq_tag_set tags;
 	struct gendisk *disk;
-	struct dentry *debug;
 };
+
+static inline struct xblk *xblk_of(struct xdev *base)
+{
+	return container_of(base, struct xblk, base);
+}
 
 /* What a request has while it is in a ring. */
 struct xblk_pdu {
@@ -153,9 +132,7 @@ struct xblk_pdu {
 	struct xsp_blk_seg seg[];
 };
 
-/* main.c: parameters as they are now, within range */
-extern struct workqueue_struct *xblk_wq;
-extern atomic_t xblk_resumes; /* times this guest came back from a save */
+/* main.c: devices; parameters as they are now, within range */
 extern int xblk_major;
 unsigned int xblk_want_order(void);
 unsigned int xblk_want_queues(void);
@@ -163,23 +140,20 @@ unsigned int xblk_want_polled(void);
 unsigned int xblk_want_segs(void);
 unsigned int xblk_want_pool(void);
 bool xblk_want_persistent(void);
-bool xblk_trust(void);
+bool xblk_want_trust(void);
+struct xdev *xblk_probe(struct xenbus_device *xb);
+void xblk_remove(struct xdev *base);
 void xblk_get(struct xblk *d);
 void xblk_put(struct xblk *d);
 
 /* state.c */
-void xblk_advance(struct xblk *d);
-void xblk_advance_work(struct work_struct *w);
-void xblk_deadline_work(struct work_struct *w);
-void xblk_forget_connection(struct xblk *d);
-void xblk_give_up(struct xblk *d, const char *why);
+extern const struct xdev_class xblk_class;
 void xblk_close(struct xblk *d);
 
 /* keys.c */
 int xblk_keys_offer(struct xblk *d);
 int xblk_keys_disk(struct xblk *d, struct xsp_blk_disk *ret);
 int xblk_keys_publish(struct xblk *d);
-bool xblk_keys_trusted(struct xblk *d);
 int xblk_keys_dialect(struct xblk *d);
 
 /* queue.c */
@@ -218,10 +192,9 @@ void xblk_limits_no_discard(struct request_queue *q);
 void xblk_limits_no_erase(struct request_queue *q);
 void xblk_limits_no_flush(struct request_queue *q);
 
-/* debugfs.c */
-void xblk_debugfs_init(void);
-void xblk_debugfs_exit(void);
-void xblk_debugfs_add(struct xblk *d);
-void xblk_debugfs_remove(struct xblk *d);
+/* debugfs.c: with xdev.lock held */
+void xblk_show_device(struct seq_file *s, struct xdev *base);
+void xblk_show_rings(struct seq_file *s, struct xdev *base);
+void xblk_show_counters(struct seq_file *s, struct xdev *base);
 
 #endif

@@ -6,7 +6,7 @@
  * a backend that doesn't answer costs that once. If it does later (its daemon was restarted just then),
  * it is told everything again.
  *
- * Called by `advance` with xnet.lock held; the queues may be running.
+ * Called by `advance` with xdev.lock held; the queues may be running.
  *
  * Source: xen/include/public/io/netif.h "Control messages".
  */
@@ -33,7 +33,7 @@ static irqreturn_t event(int irq, void *arg)
 	if (READ_ONCE(c->asking))
 		wake_up(&c->answered);
 	else
-		queue_delayed_work(xnet_wq, &c->d->ctrl_again, AGAIN);
+		queue_delayed_work(xdev_wq, &c->d->ctrl_again, AGAIN);
 	return IRQ_HANDLED;
 }
 
@@ -52,18 +52,18 @@ int xnet_ctrl_make(struct xnet *d)
 
 	c->d = d;
 	c->event = c->asking = false;
-	error = xenbus_setup_ring(d->xb, GFP_KERNEL, &c->ring, 1, &c->ring_ref);
+	error = xenbus_setup_ring(d->base.xb, GFP_KERNEL, &c->ring, 1, &c->ring_ref);
 	if (!error)
-		error = xenbus_setup_ring(d->xb, GFP_KERNEL, &c->data, 1, &c->data_ref);
+		error = xenbus_setup_ring(d->base.xb, GFP_KERNEL, &c->data, 1, &c->data_ref);
 	if (!error)
-		error = xenbus_alloc_evtchn(d->xb, &c->port);
+		error = xenbus_alloc_evtchn(d->base.xb, &c->port);
 	if (error)
 		goto undo;
 	xsp_netfront_ctrl_init(&c->q, c->ring);
-	snprintf(c->irq_name, sizeof(c->irq_name), "vif-%u-ctrl", d->devid);
+	snprintf(c->irq_name, sizeof(c->irq_name), "vif-%u-ctrl", d->base.devid);
 	error = bind_evtchn_to_irqhandler_lateeoi(c->port, event, 0, c->irq_name, c);
 	if (error < 0) {
-		xenbus_free_evtchn(d->xb, c->port);
+		xenbus_free_evtchn(d->base.xb, c->port);
 		goto undo;
 	}
 	c->irq = error;
@@ -136,7 +136,7 @@ static int add_grants(struct xnet *d, unsigned int index)
 	max = min(max, XSP_NET_GREFS_PER_PAGE);
 	if (!max)
 		return 0;
-	if (!d->up && !xnet_tx_own_all(u) && !xnet_rx_own_all(u))
+	if (!d->base.up && !xnet_tx_own_all(u) && !xnet_rx_own_all(u))
 		u->keep = u->listed = true;
 	for (unsigned int i = 0; u->listed && i < XSP_NET_TX_SLOTS && n < max; i++)
 		list[n++] = (struct xsp_net_gref){ .ref = u->piece[i].own_ref,
@@ -148,8 +148,8 @@ static int add_grants(struct xnet *d, unsigned int index)
 	r = ask(d, XSP_NET_CTRL_ADD_GREF_MAPPING, index, d->ctrl.data_ref, n, NULL);
 	if (!r)
 		d->statics += n;
-	else if (!d->up && r != -ETIMEDOUT) /* then pages of packets are granted as they come */
-		u->keep = u->listed = !d->trusted;
+	else if (!d->base.up && r != -ETIMEDOUT) /* then pages of packets are granted as they come */
+		u->keep = u->listed = !d->base.trusted;
 	return r;
 }
 
@@ -223,9 +223,9 @@ void xnet_ctrl_setup(struct xnet *d)
 	if (!c->q.busy && d->n_queues > 1)
 		d->hashed = !hash(d);
 	if (c->q.busy) {
-		dev_warn_once(&d->xb->dev, "a control request was not answered\n");
+		dev_warn_once(&d->base.xb->dev, "a control request was not answered\n");
 		if (READ_ONCE(c->event)) /* it has just been */
-			queue_delayed_work(xnet_wq, &d->ctrl_again, AGAIN);
+			queue_delayed_work(xdev_wq, &d->ctrl_again, AGAIN);
 	}
 	acknowledge(c);
 	if (c->q.broken)

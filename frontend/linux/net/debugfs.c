@@ -3,34 +3,23 @@
  * /sys/kernel/debug/xensplit-net/vif-DEVID/: "device" says what was agreed, "rings" the indices as both
  * sides have them now and the pages, "counters" one line for each queue.
  */
-#include <linux/debugfs.h>
 #include <linux/seq_file.h>
 
 #include "frontend/linux/net/xnet.h"
 
-static struct dentry *top;
-
-static int device_show(struct seq_file *s, void *unused)
+void xnet_show_device(struct seq_file *s, struct xdev *base)
 {
-	struct xnet *d = s->private;
+	struct xnet *d = xnet_of(base);
 	const struct xsp_net_offer *o = &d->offer;
 
-	mutex_lock(&d->lock);
-	seq_printf(s, "name %s\nfrontend %s\nbackend domain %d\nconnected %d\nconnections %lu\n",
-		   netdev_name(d->dev), xsp_xenbus_state_name((enum xsp_xenbus_state)d->xb->state),
-		   d->xb->otherend_id, d->up, d->life);
 	seq_printf(s, "queues %u\nsplit %d\ntrusted %d\npages %s\nlink %d\n", d->n_queues, d->split,
-		   d->trusted, d->n_queues && d->queue[0].keep ? "kept" : "each packet", d->link);
+		   d->base.trusted, d->n_queues && d->queue[0].keep ? "kept" : "each packet", d->link);
 	seq_printf(s, "xdp %d\nxdp_headroom %u\n", !!rcu_access_pointer(d->prog), d->params.xdp_headroom);
 	seq_printf(s, "static_pages %u\nhashed %d\n", d->statics, d->hashed);
 	seq_printf(s, "offered queues=%u split=%d sg=%d csum4=%d csum6=%d gso4=%d gso6=%d ctrl=%d multicast=%d\n",
 		   o->max_queues, o->split, o->sg, o->csum4, o->csum6, o->gso4, o->gso6, o->ctrl,
 		   o->multicast);
-	seq_printf(s, "broken %u\nlast %s\n", d->breaks, d->why ? d->why : "-");
-	mutex_unlock(&d->lock);
-	return 0;
 }
-DEFINE_SHOW_ATTRIBUTE(device);
 
 static void show_ring(struct seq_file *s, const char *name, const struct xsp_ring_front *r)
 {
@@ -58,23 +47,18 @@ static void show_queue(struct seq_file *s, struct xnet_queue *u)
 	spin_unlock_irq(&u->tx_lock);
 }
 
-static int rings_show(struct seq_file *s, void *unused)
+void xnet_show_rings(struct seq_file *s, struct xdev *base)
 {
-	struct xnet *d = s->private;
+	struct xnet *d = xnet_of(base);
 
-	mutex_lock(&d->lock);
 	for (unsigned int i = 0; i < d->n_queues; i++)
 		show_queue(s, &d->queue[i]);
-	mutex_unlock(&d->lock);
-	return 0;
 }
-DEFINE_SHOW_ATTRIBUTE(rings);
 
-static int counters_show(struct seq_file *s, void *unused)
+void xnet_show_counters(struct seq_file *s, struct xdev *base)
 {
-	struct xnet *d = s->private;
+	struct xnet *d = xnet_of(base);
 
-	mutex_lock(&d->lock);
 	for (unsigned int i = 0; i < d->n_queues; i++) {
 		const struct xnet_count *c = &d->queue[i].count;
 
@@ -91,34 +75,4 @@ static int counters_show(struct seq_file *s, void *unused)
 		seq_printf(s, " events=%llu spurious=%llu tx_notifies=%llu rx_notifies=%llu\n",
 			   c->events, c->spurious, c->tx_notifies, c->rx_notifies);
 	}
-	mutex_unlock(&d->lock);
-	return 0;
-}
-DEFINE_SHOW_ATTRIBUTE(counters);
-
-void xnet_debugfs_init(void)
-{
-	top = debugfs_create_dir(XNET_NAME, NULL);
-}
-
-void xnet_debugfs_exit(void)
-{
-	debugfs_remove(top);
-}
-
-void xnet_debugfs_add(struct xnet *d)
-{
-	char name[24];
-
-	snprintf(name, sizeof(name), "vif-%u", d->devid);
-	d->debug = debugfs_create_dir(name, top);
-	debugfs_create_file("device", 0400, d->debug, d, &device_fops);
-	debugfs_create_file("rings", 0400, d->debug, d, &rings_fops);
-	debugfs_create_file("counters", 0400, d->debug, d, &counters_fops);
-}
-
-void xnet_debugfs_remove(struct xnet *d)
-{
-	debugfs_remove(d->debug);
-	d->debug = NULL;
 }

@@ -22,7 +22,7 @@ static void get_drvinfo(struct net_device *dev, struct ethtool_drvinfo *info)
 
 	strscpy(info->driver, XNET_NAME, sizeof(info->driver));
 	strscpy(info->version, XSP_VERSION, sizeof(info->version));
-	strscpy(info->bus_info, dev_name(&d->xb->dev), sizeof(info->bus_info));
+	strscpy(info->bus_info, dev_name(&d->base.xb->dev), sizeof(info->bus_info));
 }
 
 /* As many as there have been at once: ethtool asks twice, and the numbers must agree. */

@@ -5,24 +5,23 @@
 #include "frontend/linux/net/xnet.h"
 
 #define MAX_KEYS 16
-#define RETRIES  50 /* of a transaction that others disturb */
 
 /* The address and the size, which the toolstack wrote. A missing mac is as wrong as a bad one. */
 int xnet_keys_nature(struct xnet *d, u8 mac[ETH_ALEN], u32 *mtu)
 {
-	char *s = xenbus_read(XBT_NIL, d->xb->nodename, "mac", NULL);
+	char *s = xenbus_read(XBT_NIL, d->base.xb->nodename, "mac", NULL);
 	int error = IS_ERR(s) ? -ENOENT : xsp_net_mac_parse(s, mac);
 
 	if (error)
-		dev_err(&d->xb->dev, "mac '%.20s' in the store is no address\n", IS_ERR(s) ? "" : s);
+		dev_err(&d->base.xb->dev, "mac '%.20s' in the store is no address\n", IS_ERR(s) ? "" : s);
 	if (!IS_ERR(s))
 		kfree(s);
 	if (error)
 		return error;
-	s = xenbus_read(XBT_NIL, d->xb->nodename, "mtu", NULL);
+	s = xenbus_read(XBT_NIL, d->base.xb->nodename, "mtu", NULL);
 	error = xsp_net_mtu_parse(IS_ERR(s) ? NULL : s, mtu);
 	if (error)
-		dev_err(&d->xb->dev, "mtu '%.20s' in the store: 68 to 65521\n", s);
+		dev_err(&d->base.xb->dev, "mtu '%.20s' in the store: 68 to 65521\n", s);
 	if (!IS_ERR(s))
 		kfree(s);
 	return error;
@@ -34,49 +33,37 @@ int xnet_keys_offer(struct xnet *d)
 	const char *bad = NULL;
 	int error;
 
-	for (unsigned int i = 0; i < xsp_net_offer_keys_count; i++) {
-		char *value = xenbus_read(XBT_NIL, d->xb->otherend, xsp_net_offer_keys[i], NULL);
-
-		keys[i].key = xsp_net_offer_keys[i];
-		keys[i].value = IS_ERR(value) ? NULL : value;
-	}
+	xdev_keys_read(&d->base, xsp_net_offer_keys, xsp_net_offer_keys_count, keys);
 	error = xsp_net_offer_from_keys(keys, xsp_net_offer_keys_count, &d->offer, &bad);
-	for (unsigned int i = 0; i < xsp_net_offer_keys_count; i++)
-		kfree(keys[i].value);
+	xdev_keys_free(keys, xsp_net_offer_keys_count);
 	if (!error)
 		return 0;
-	dev_err(&d->xb->dev, error == -EOPNOTSUPP ? "the backend can't copy (%s)\n" :
+	dev_err(&d->base.xb->dev, error == -EOPNOTSUPP ? "the backend can't copy (%s)\n" :
 						    "the backend's %s is not a number in range\n",
 		bad);
 	return -EPROTO;
 }
 
-/* May the backend see pages of this guest that aren't its business? The toolstack says so. */
-bool xnet_keys_trusted(struct xnet *d)
-{
-	return xnet_trust() && xenbus_read_unsigned(d->xb->nodename, "trusted", 1);
-}
-
 /* The backend's link; without the key it is up. */
 bool xnet_keys_link(struct xnet *d)
 {
-	return xenbus_read_unsigned(d->xb->otherend, "carrier", 1);
+	return xenbus_read_unsigned(d->base.xb->otherend, "carrier", 1);
 }
 
 static void link_changed(struct xenbus_watch *w, const char *path, const char *token)
 {
-	queue_work(xnet_wq, &container_of(w, struct xnet, link_watch)->advance);
+	queue_work(xdev_wq, &container_of(w, struct xnet, link_watch)->base.advance);
 }
 
 /*
  * Until the guest is saved or the device goes. Ending a watch waits for XenBus's thread, which may wait
- * for xnet.lock: not to be done under that.
+ * for xdev.lock: not to be done under that.
  */
 void xnet_keys_watch_link(struct xnet *d)
 {
 	if (!d->link_watch.node)
-		xenbus_watch_pathfmt(d->xb, &d->link_watch, NULL, link_changed, "%s/carrier",
-				     d->xb->otherend);
+		xenbus_watch_pathfmt(d->base.xb, &d->link_watch, NULL, link_changed, "%s/carrier",
+				     d->base.xb->otherend);
 }
 
 void xnet_keys_unwatch_link(struct xnet *d)
@@ -86,50 +73,6 @@ void xnet_keys_unwatch_link(struct xnet *d)
 	unregister_xenbus_watch(&d->link_watch);
 	kfree(d->link_watch.node);
 	d->link_watch.node = NULL;
-}
-
-/* What an earlier frontend with rings of another shape may have left. */
-static void remove_old(struct xnet *d, struct xenbus_transaction t)
-{
-	static const char *const keys[] = {
-		"tx-ring-ref", "rx-ring-ref", "event-channel", "event-channel-tx",
-		"event-channel-rx", "ctrl-ring-ref", "event-channel-ctrl", "multi-queue-num-queues",
-		"xdp-headroom",
-	};
-	char key[24];
-
-	for (unsigned int q = 0; q < XSP_NET_MAX_QUEUES; q++) {
-		snprintf(key, sizeof(key), "queue-%u", q);
-		if (!xenbus_exists(t, d->xb->nodename, key))
-			break;
-		xenbus_rm(t, d->xb->nodename, key);
-	}
-	for (unsigned int i = 0; i < ARRAY_SIZE(keys); i++)
-		if (xenbus_exists(t, d->xb->nodename, keys[i]))
-			xenbus_rm(t, d->xb->nodename, keys[i]);
-}
-
-static int write_all(struct xnet *d, const struct xsp_key_out *keys, int n)
-{
-	struct xenbus_transaction t;
-	int error;
-
-	for (int tries = 0; tries < RETRIES; tries++) {
-		error = xenbus_transaction_start(&t);
-		if (error)
-			return error;
-		remove_old(d, t);
-		for (int i = 0; i < n && !error; i++)
-			error = xenbus_printf(t, d->xb->nodename, keys[i].key, "%s", keys[i].value);
-		if (error) {
-			xenbus_transaction_end(t, 1);
-			return error;
-		}
-		error = xenbus_transaction_end(t, 0);
-		if (error != -EAGAIN)
-			return error;
-	}
-	return error;
 }
 
 /* Features, rings and event channels in one transaction; the state follows when it is done. */
@@ -153,10 +96,10 @@ int xnet_keys_publish(struct xnet *d)
 		p->queue[q].port_rx = d->queue[q].port[1];
 	}
 	n = xsp_net_keys_from_params(p, keys, XSP_NET_PARAM_KEYS);
-	error = n < 0 ? n : write_all(d, keys, n);
+	error = n < 0 ? n : xdev_keys_write(&d->base, keys, n);
 out:
 	if (error)
-		dev_err(&d->xb->dev, "can't publish the rings: %d\n", error);
+		dev_err(&d->base.xb->dev, "can't publish the rings: %d\n", error);
 	kfree(keys);
 	return error;
 }

@@ -14,7 +14,7 @@ static int open(struct net_device *dev)
 	struct xnet *d = netdev_priv(dev);
 
 	netif_tx_start_all_queues(dev);
-	if (!READ_ONCE(d->up))
+	if (!READ_ONCE(d->base.up))
 		return 0;
 	/* pages are posted by the poll */
 	for (unsigned int i = 0; i < d->n_queues; i++)
@@ -112,7 +112,7 @@ void xnet_netdev_agreed(struct xnet *d)
 {
 	d->dev->max_mtu = d->offer.sg ? MAX_MTU : XSP_PAGE_SIZE - VLAN_ETH_HLEN;
 	if (d->dev->mtu > d->dev->max_mtu) {
-		dev_warn(&d->xb->dev, "%s: the backend takes packets of one page only: mtu %u\n",
+		dev_warn(&d->base.xb->dev, "%s: the backend takes packets of one page only: mtu %u\n",
 			 netdev_name(d->dev), d->dev->max_mtu);
 		dev_set_mtu(d->dev, d->dev->max_mtu);
 	}

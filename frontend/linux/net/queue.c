@@ -23,7 +23,7 @@
 /* The memory of a guest that came back from a save may hold answers without their data. */
 bool xnet_queue_usable(const struct xnet_queue *u)
 {
-	return u->live && u->resumes == atomic_read(&xnet_resumes);
+	return u->live && u->resumes == atomic_read(&xdev_resumes);
 }
 
 /* --- events ------------------------------------------------------------------------------------ */
@@ -113,19 +113,19 @@ void xnet_queue_init(struct xnet *d, unsigned int index)
 	spin_lock_init(&u->tx_lock);
 	timer_setup(&u->refill, refill, 0);
 	netif_napi_add(d->dev, &u->napi, poll);
-	snprintf(u->irq_name[TX], sizeof(u->irq_name[TX]), "vif-%u-q%u-tx", d->devid, index);
-	snprintf(u->irq_name[RX], sizeof(u->irq_name[RX]), "vif-%u-q%u-rx", d->devid, index);
+	snprintf(u->irq_name[TX], sizeof(u->irq_name[TX]), "vif-%u-q%u-tx", d->base.devid, index);
+	snprintf(u->irq_name[RX], sizeof(u->irq_name[RX]), "vif-%u-q%u-rx", d->base.devid, index);
 }
 
 static int bind(struct xnet_queue *u, int which)
 {
-	int error = xenbus_alloc_evtchn(u->d->xb, &u->port[which]);
+	int error = xenbus_alloc_evtchn(u->d->base.xb, &u->port[which]);
 
 	if (error)
 		return error;
 	error = bind_evtchn_to_irqhandler_lateeoi(u->port[which], event, 0, u->irq_name[which], u);
 	if (error < 0) {
-		xenbus_free_evtchn(u->d->xb, u->port[which]);
+		xenbus_free_evtchn(u->d->base.xb, u->port[which]);
 		return error;
 	}
 	u->irq[which] = error;
@@ -138,16 +138,16 @@ int xnet_queue_make(struct xnet_queue *u)
 	struct xnet *d = u->d;
 	int error;
 
-	u->resumes = atomic_read(&xnet_resumes);
-	u->keep = !d->trusted;
+	u->resumes = atomic_read(&xdev_resumes);
+	u->keep = !d->base.trusted;
 	u->listed = false;
 	u->broken = NULL;
 	u->eoi = 0;
 	u->moved[TX] = u->moved[RX] = false;
 	u->xdp_sent = u->xdp_redirected = false;
-	error = xenbus_setup_ring(d->xb, GFP_KERNEL, &u->tx_ring, 1, &u->tx_ring_ref);
+	error = xenbus_setup_ring(d->base.xb, GFP_KERNEL, &u->tx_ring, 1, &u->tx_ring_ref);
 	if (!error)
-		error = xenbus_setup_ring(d->xb, GFP_KERNEL, &u->rx_ring, 1, &u->rx_ring_ref);
+		error = xenbus_setup_ring(d->base.xb, GFP_KERNEL, &u->rx_ring, 1, &u->rx_ring_ref);
 	if (!error)
 		error = xnet_tx_make(u);
 	if (!error)

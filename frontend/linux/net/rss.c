@@ -59,7 +59,7 @@ static int set(struct xnet *d, const u32 *map, const u8 *key, u8 func)
 	if (key)
 		memcpy(d->rss.key, key, XNET_HASH_KEY);
 	WRITE_ONCE(d->tell, true);
-	queue_work(xnet_wq, &d->advance);
+	queue_work(xdev_wq, &d->base.advance);
 	return 0;
 }
 

@@ -93,7 +93,7 @@ static bool ready(struct xnet_queue *u, struct xnet_buf *b, gfp_t gfp)
 			return false;
 	}
 	if (!b->granted)
-		gnttab_grant_foreign_access_ref(b->ref, u->d->xb->otherend_id,
+		gnttab_grant_foreign_access_ref(b->ref, u->d->base.xb->otherend_id,
 						xen_page_to_gfn(b->page), 0);
 	b->granted = true;
 	return true;
@@ -275,7 +275,7 @@ static void deliver(struct xnet_queue *u, const struct xsp_netfront_packet *p)
 		u->count.rx_dropped++;
 		return;
 	}
-	trace_xnet_rx(u->d->devid, u->index, p->bytes, p->bufs, p->meta.gso_size, p->meta.csum_blank);
+	trace_xnet_rx(u->d->base.devid, u->index, p->bytes, p->bufs, p->meta.gso_size, p->meta.csum_blank);
 	if (!describe(skb, dev, &p->meta)) {
 		u->count.rx_bad++;
 		kfree_skb(skb);

@@ -8,6 +8,8 @@
 
 #include <linux/tracepoint.h>
 
+#include "frontend/linux/device/state_event.h"
+
 DECLARE_EVENT_CLASS(xnet_packet,
 	TP_PROTO(u32 devid, unsigned int queue, unsigned int bytes, unsigned int pieces,
 		 unsigned int gso_size, bool blank),
@@ -43,26 +45,7 @@ DEFINE_EVENT(xnet_packet, xnet_rx,
 		 unsigned int gso_size, bool blank),
 	TP_ARGS(devid, queue, bytes, pieces, gso_size, blank));
 
-TRACE_EVENT(xnet_state,
-	TP_PROTO(u32 devid, int me, int peer, int act, int next),
-	TP_ARGS(devid, me, peer, act, next),
-	TP_STRUCT__entry(
-		__field(u32, devid)
-		__field(int, me)
-		__field(int, peer)
-		__field(int, act)
-		__field(int, next)
-	),
-	TP_fast_assign(
-		__entry->devid = devid;
-		__entry->me = me;
-		__entry->peer = peer;
-		__entry->act = act;
-		__entry->next = next;
-	),
-	TP_printk("vif-%u frontend=%d backend=%d act=%d next=%d", __entry->devid, __entry->me,
-		  __entry->peer, __entry->act, __entry->next)
-);
+XDEV_STATE_EVENT(xnet_state, "vif");
 
 #endif
 

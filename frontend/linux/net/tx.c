@@ -92,7 +92,7 @@ static void *own_page(struct xnet_queue *u, struct xnet_piece *p, gfp_t gfp)
 	page = alloc_page(gfp | __GFP_ZERO | __GFP_NOWARN);
 	if (!page)
 		return NULL;
-	ref = gnttab_grant_foreign_access(u->d->xb->otherend_id, xen_page_to_gfn(page), 1);
+	ref = gnttab_grant_foreign_access(u->d->base.xb->otherend_id, xen_page_to_gfn(page), 1);
 	if (ref < 0) {
 		__free_page(page);
 		return NULL;
@@ -175,7 +175,7 @@ static bool lend_piece(struct gather *g, struct page *page, unsigned int offset,
 
 	if (p->lend_ref == INVALID_GRANT_REF)
 		return false;
-	gnttab_grant_foreign_access_ref(p->lend_ref, g->u->d->xb->otherend_id, xen_page_to_gfn(page), 1);
+	gnttab_grant_foreign_access_ref(p->lend_ref, g->u->d->base.xb->otherend_id, xen_page_to_gfn(page), 1);
 	p->lent = page;
 	*f = (struct xsp_netfront_frag){ .gref = p->lend_ref, .offset = offset, .bytes = bytes };
 	return true;
@@ -275,7 +275,7 @@ static int add(struct xnet_queue *u, struct sk_buff *skb)
 	u->count.tx_bytes += skb->len;
 	u->count.tx_gso += m.gso_type != XSP_NET_GSO_NONE;
 	u->count.tx_blank += m.csum_blank;
-	trace_xnet_tx(u->d->devid, u->index, skb->len, g.n, m.gso_size, m.csum_blank);
+	trace_xnet_tx(u->d->base.devid, u->index, skb->len, g.n, m.gso_size, m.csum_blank);
 	return 0;
 }
 

@@ -159,7 +159,7 @@ int xnet_xdp_xmit(struct net_device *dev, int n, struct xdp_frame **frames, u32 
 
 	if (flags & ~XDP_XMIT_FLAGS_MASK)
 		return -EINVAL;
-	if (!READ_ONCE(d->up))
+	if (!READ_ONCE(d->base.up))
 		return -ENETDOWN;
 	u = &d->queue[smp_processor_id() % max(READ_ONCE(d->n_queues), 1u)];
 	for (; sent < n; sent++) {

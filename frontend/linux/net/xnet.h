@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
  * Inside of xensplit-net.ko, a NIC of the guest (a "vif" of XenBus) as a NAPI network device. The rings
- * are frontend/core's and the order of the handshake common/xenbus/fsm.h's; here is what they need of
- * Linux:
+ * are frontend/core's, the device's life frontend/linux/device's; here is what they need of Linux:
  *
- *   main.c     the module: parameters, the driver of XenBus
- *   state.c    does what the state machine says; recovery, removal
+ *   main.c     the module: parameters; making and freeing a device
+ *   state.c    what a NIC does at each step of its life
  *   keys.c     the store
  *   queue.c    rings, event channels, NAPI
  *   tx.c       packets out of the guest: pages, grants, ring entries
@@ -16,14 +15,11 @@
  *   netdev.c   the net_device: features, sizes, statistics
  *   ethtool.c  what ethtool shows and changes
  *   debugfs.c  rings and counters to look at
- *   fsm.c      the state machine once more, because an object can't be part of two modules
  *
- * Who waits for what. XenBus calls the driver from one thread for all devices, so nothing there waits
- * for the backend: it queues `advance`, which does one device's state machine and stops while the
- * guest is being saved. It waits for answers on the control ring, a second at most.
+ * Who waits for what. `advance` (device.h) waits for answers on the control ring, a second at most.
  *
- * Locks: xnet.lock (a mutex) covers the state machine, the RTNL is taken inside it, so what the kernel
- * calls under the RTNL never takes xnet.lock. xnet_queue.tx_lock covers the transmit half of a queue;
+ * Locks: xdev.lock (a mutex) covers the state machine, the RTNL is taken inside it, so what the kernel
+ * calls under the RTNL never takes xdev.lock. xnet_queue.tx_lock covers the transmit half of a queue;
  * the receive half belongs to its NAPI poll.
  */
 #ifndef XSP_LINUX_XNET_H
@@ -33,14 +29,12 @@
 #include <linux/etherdevice.h>
 #include <linux/ethtool.h>
 #include <linux/if_vlan.h>
-#include <linux/mutex.h>
 #include <linux/netdevice.h>
 #include <linux/skbuff.h>
 #include <linux/spinlock.h>
 #include <linux/timer.h>
 #include <linux/version.h>
 #include <linux/wait.h>
-#include <linux/workqueue.h>
 #include <net/xdp.h>
 #if __has_include(<net/page_pool/helpers.h>)
 #include <net/page_pool/helpers.h>
@@ -48,18 +42,14 @@
 #include <net/page_pool.h>
 #endif
 #include <xen/grant_table.h>
-#include <xen/xenbus.h>
 
-#include "common/xenbus/fsm.h"
 #include "frontend/core/netfront_ctrl.h"
 #include "frontend/core/netfront_rx.h"
 #include "frontend/core/netfront_tx.h"
 #include "frontend/core/netkeys.h"
+#include "frontend/linux/device/device.h"
 
 #define XNET_NAME       "xensplit-net"
-#define XNET_PATIENCE   (10 * HZ)      /* for the backend, when something is to end */
-#define XNET_BREAKS     3              /* times a backend may break the protocol ... */
-#define XNET_BREAKS_IN  (60 * HZ)      /* ... within this time, before the NIC is given up */
 #define XNET_COPY_BYTES 256u           /* packets up to this size are copied, headers, too */
 #define XNET_NO_PIECE   0xffffu
 /* with an XDP program a packet and what an skb needs behind it are in one page */
@@ -107,7 +97,7 @@ struct xnet_queue {
 	unsigned int index;
 	struct napi_struct napi;
 	bool live;   /* its rings may be used; under tx_lock, and with NAPI off */
-	int resumes; /* xnet_resumes when the rings were made */
+	int resumes; /* xdev_resumes when the rings were made */
 	bool keep;   /* all data is copied, pages stay granted */
 	bool listed; /* they are all made and can be static grants */
 	evtchn_port_t port[2]; /* tx, rx; with one for both the first */
@@ -152,30 +142,13 @@ struct xnet_ctrl {
 };
 
 struct xnet {
+	struct xdev base;
 	struct net_device *dev;
-	struct xenbus_device *xb;
-	struct mutex lock;
-	struct work_struct advance;
-	struct delayed_work deadline, ctrl_again;
-	u32 devid;
-	/* state machine */
-	bool want;       /* false: to be closed */
-	bool connected;  /* rings are published */
-	bool up;         /* and the backend uses them */
-	bool recover;    /* closing in order to connect again */
-	bool reshape;    /* ... because we want other rings: ethtool */
-	bool linger;     /* closed; the rings go when the backend has let go of them */
-	bool ready;      /* connected, or never will be (for waiting at boot) */
-	unsigned long broken; /* bit 0: a ring of this connection is broken */
-	const char *why; /* it is closed */
-	unsigned long deadline_at; /* jiffies, or 0 */
-	unsigned int breaks;
-	unsigned long first_break;
-	unsigned long life; /* counts connections */
+	struct delayed_work ctrl_again;
+	bool reshape; /* other rings are wanted: ethtool, XDP */
 	/* what was agreed */
 	struct xsp_net_offer offer;
 	struct xsp_net_params params;
-	bool trusted;
 	bool link; /* the backend's carrier key */
 	bool split;
 	unsigned int n_queues;
@@ -192,30 +165,30 @@ struct xnet {
 		u32 map[XNET_HASH_MAP];
 		bool mapped; /* somebody has set it */
 	} rss; /* changed under the RTNL, which then says `tell` */
-	struct dentry *debug;
 };
 
-/* main.c: parameters as they are now, within range */
-extern struct workqueue_struct *xnet_wq;
-extern atomic_t xnet_resumes; /* times this guest came back from a save */
+static inline struct xnet *xnet_of(struct xdev *base)
+{
+	return container_of(base, struct xnet, base);
+}
+
+/* main.c: devices; parameters as they are now, within range */
+struct xdev *xnet_probe(struct xenbus_device *xb);
+void xnet_remove(struct xdev *base);
 unsigned int xnet_want_queues(void);
-bool xnet_trust(void);
+bool xnet_want_trust(void);
 bool xnet_want_statics(void);
 
 /* state.c */
-void xnet_advance_work(struct work_struct *w);
-void xnet_deadline_work(struct work_struct *w);
+extern const struct xdev_class xnet_class;
 void xnet_ctrl_work(struct work_struct *w);
-void xnet_forget_connection(struct xnet *d);
 void xnet_broken(struct xnet_queue *u, const char *how);
 void xnet_reshape(struct xnet *d);
-void xnet_close(struct xnet *d);
 
 /* keys.c */
 int xnet_keys_nature(struct xnet *d, u8 mac[ETH_ALEN], u32 *mtu);
 int xnet_keys_offer(struct xnet *d);
 int xnet_keys_publish(struct xnet *d);
-bool xnet_keys_trusted(struct xnet *d);
 bool xnet_keys_link(struct xnet *d);
 void xnet_keys_watch_link(struct xnet *d);
 void xnet_keys_unwatch_link(struct xnet *d);
@@ -282,10 +255,9 @@ void xnet_netdev_agreed(struct xnet *d);
 /* ethtool.c */
 extern const struct ethtool_ops xnet_ethtool_ops;
 
-/* debugfs.c */
-void xnet_debugfs_init(void);
-void xnet_debugfs_exit(void);
-void xnet_debugfs_add(struct xnet *d);
-void xnet_debugfs_remove(struct xnet *d);
+/* debugfs.c: with xdev.lock held */
+void xnet_show_device(struct seq_file *s, struct xdev *base);
+void xnet_show_rings(struct seq_file *s, struct xdev *base);
+void xnet_show_counters(struct seq_file *s, struct xdev *base);
 
 #endif
