@@ -21,10 +21,12 @@ export GUEST_FILES="${MODULES:-$B/guest}/xensplit-net.ko $B/bin/test-xdp" GUEST_
 export GUEST_MEM=${GUEST_MEM:-160}
 dbg=/sys/kernel/debug/xensplit-net
 drv=/sys/bus/xen/drivers/xensplit-net
+no_dad='echo 0 >/proc/sys/net/ipv6/conf' # an address that is new may be used at once
 
 bridge_up() {
 	modprobe -a tun bridge && ip link add name xenbr0 type bridge && ip addr add 10.9.0.1/24 dev xenbr0 &&
-		ip link set dev xenbr0 up
+		echo 0 >/sys/class/net/xenbr0/bridge/multicast_snooping && eval "$no_dad/xenbr0/accept_dad" &&
+		ip addr add fd00:9::1/64 dev xenbr0 && ip link set dev xenbr0 up
 }
 vif() { # N: guest N's line for xl
 	echo "vif = [ 'mac=00:16:3e:00:00:0$1,bridge=xenbr0' ]"
@@ -66,6 +68,16 @@ same_sum() { # N: 64 MiB from Dom0 by HTTP
 	grep -q "^$sum" /tmp/got || { echo "$sum"; cat /tmp/got; return 1; }
 }
 
+iperf6() { in_guest 1 "iperf3 -c fd00:9::1 $*" >/tmp/iperf.out || { cat /tmp/iperf.out; return 1; }; }
+filtered() { # MIN MAX: of ten packets to a group that nobody listens to
+	local was now
+	was=$(filtered_count)
+	ping -q -c 10 -i 0.1 -W 1 -I xenbr0 239.1.2.3 >/dev/null 2>&1
+	now=$(filtered_count)
+	echo "$was, $now"
+	[ $((now - was)) -ge "$1" ] && [ $((now - was)) -le "$2" ]
+}
+filtered_count() { xensplit --json show "vif/$(guest_domid 1)/0" | grep -oE '"rx_filtered": *[0-9]+' | awk -F: '{ n += $2 } END { print n + 0 }'; }
 gnt_calls() { xensplit --json show "vif/$(guest_domid 1)/0" | grep -oE '"gnt_calls":[0-9]+' | head -n 1; }
 
 basic() {
@@ -83,6 +95,12 @@ basic() {
 	check "both queues carried some of it" in_guest 1 "! grep -E 'tx_packets=0|rx_packets=0' $dbg/vif-0/counters"
 	in_guest 1 "cat $dbg/vif-0/counters" | sed 's/^/      | /'
 	check "64 MiB, the same by checksum" same_sum 1
+	check "IPv6: Dom0 finds the guest by multicast, pings it" eval "in_guest 1 '$no_dad/eth0/accept_dad; ip addr add fd00:9::11/64 dev eth0' &&
+		eventually 10 ping -6 -q -c 1 -W 2 fd00:9::11"
+	check "TCP by IPv6, both ways" iperf6 -t 1 --bidir
+	check "the backend filters multicast as it was asked to" eval "says 'multicast filtered' && says 'multicast_addresses [3-9]' && filtered 5 99"
+	check "all of it for who asks for all" eval "in_guest 1 'ip link set eth0 promisc on' && eventually 10 says 'multicast all' && filtered 0 4"
+	check "and filters again" eval "in_guest 1 'ip link set eth0 promisc off' && eventually 10 says 'multicast filtered' && filtered 5 99"
 	check "ethtool -X: all to queue 1" in_guest 1 "ethtool -X eth0 weight 0 1 hkey \$(for i in \$(seq 39); do printf '%02x:' \$i; done)28; sleep 0.5; ethtool -x eth0 | grep -E '01:02:03.*:28' && ! ethtool -x eth0 | grep -E '^ *[0-9]+:.* 0'"
 	before=$(counter rx_packets 0)
 	check "TCP from Dom0, four flows" iperf 1 -t 1 -P 4 -R

@@ -15,6 +15,8 @@ void xnet_show_device(struct seq_file *s, struct xdev *base)
 	seq_printf(s, "queues %u\nsplit %d\ntrusted %d\npages %s\nlink %d\n", d->n_queues, d->split,
 		   d->base.trusted, d->n_queues && d->queue[0].keep ? "kept" : "each packet", d->link);
 	seq_printf(s, "xdp %d\nxdp_headroom %u\n", !!rcu_access_pointer(d->prog), d->params.xdp_headroom);
+	seq_printf(s, "multicast %s\nmulticast_addresses %u\n", d->mcast.on ? "filtered" : "all",
+		   d->mcast.n);
 	seq_printf(s, "static_pages %u\nhashed %d\n", d->statics, d->hashed);
 	seq_printf(s, "offered queues=%u split=%d sg=%d csum4=%d csum6=%d gso4=%d gso6=%d ctrl=%d multicast=%d\n",
 		   o->max_queues, o->split, o->sg, o->csum4, o->csum6, o->gso4, o->gso6, o->ctrl,

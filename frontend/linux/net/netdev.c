@@ -80,6 +80,7 @@ static const struct net_device_ops ops = {
 	.ndo_start_xmit = xnet_xmit,
 	.ndo_get_stats64 = get_stats,
 	.ndo_change_mtu = change_mtu,
+	.ndo_set_rx_mode = xnet_mcast_changed,
 	.ndo_bpf = xnet_xdp_set,
 	.ndo_xdp_xmit = xnet_xdp_xmit,
 	.ndo_fix_features = fix_features,

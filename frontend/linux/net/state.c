@@ -75,6 +75,7 @@ static int publish(struct xdev *base)
 		.gso6 = !xdp,
 		.xdp_headroom = xdp && d->offer.xdp_headroom ? XDP_PACKET_HEADROOM : 0,
 	};
+	xnet_mcast_reset(d);
 	base->life++;
 	if (d->offer.ctrl && (xnet_want_statics() || d->n_queues > 1))
 		error = xnet_ctrl_make(d);
@@ -126,6 +127,7 @@ static void start(struct xdev *base)
 	base->ready = true;
 	for (unsigned int i = 0; i < d->n_queues; i++)
 		xnet_queue_start(&d->queue[i]);
+	xnet_mcast_tell(d);
 	xnet_keys_watch_link(d);
 	look_at_link(base);
 	netif_tx_wake_all_queues(d->dev);
@@ -154,10 +156,14 @@ static void asked(struct xdev *base)
 {
 	struct xnet *d = xnet_of(base);
 
-	if (READ_ONCE(d->reshape))
-		xdev_leave(base);
-	else if (READ_ONCE(d->tell))
+	if (READ_ONCE(d->reshape)) {
+		xdev_leave(base); /* the rest is done with the next connection */
+		return;
+	}
+	if (READ_ONCE(d->tell))
 		xnet_ctrl_setup(d);
+	if (READ_ONCE(d->mcast.changed))
+		xnet_mcast_tell(d);
 }
 
 static const char *broken(struct xdev *base)

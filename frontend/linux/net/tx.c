@@ -379,9 +379,11 @@ static int reap(struct xnet_queue *u, struct sk_buff **skb, unsigned int *ret_sk
 	for (int i = 0; i < n; i++) {
 		struct xnet_piece *first;
 
+		if (done[i].cookie >= XSP_NET_TX_SLOTS) { /* had no packet */
+			xnet_mcast_answered(u->d, done[i].status);
+			continue;
+		}
 		u->count.tx_refused += done[i].status != 0;
-		if (done[i].cookie >= XSP_NET_TX_SLOTS)
-			continue; /* had no packet */
 		first = &u->piece[done[i].cookie];
 		if (first->skb)
 			skb[(*ret_skbs)++] = first->skb;

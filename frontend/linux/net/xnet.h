@@ -11,6 +11,7 @@
  *   rx.c       pages into the ring, packets out of it
  *   ctrl.c     the control ring: static grants, hashing
  *   rss.c      the hash as ethtool sees it
+ *   mcast.c    which multicast packets the backend lets through
  *   xdp.c      programs on received packets
  *   netdev.c   the net_device: features, sizes, statistics
  *   ethtool.c  what ethtool shows and changes
@@ -57,6 +58,7 @@
 #define XNET_XDP_MTU    (XNET_XDP_END - XDP_PACKET_HEADROOM - VLAN_ETH_HLEN)
 #define XNET_HASH_KEY   40u
 #define XNET_HASH_MAP   128u
+#define XNET_MCASTS     64u /* addresses that a backend keeps, of all that are known */
 #define XNET_TX_ROOM    (XSP_NET_MIN_SLOTS + 2) /* slots of the largest packet with its extras */
 
 /*
@@ -165,6 +167,13 @@ struct xnet {
 		u32 map[XNET_HASH_MAP];
 		bool mapped; /* somebody has set it */
 	} rss; /* changed under the RTNL, which then says `tell` */
+	struct {
+		bool changed; /* the stack listens to other addresses; any context */
+		bool refused; /* the backend has no room for one of them; any context */
+		bool on;      /* it is asked to filter */
+		unsigned int n;
+		u8 addr[XNET_MCASTS][ETH_ALEN]; /* what it was told to let through */
+	} mcast;
 };
 
 static inline struct xnet *xnet_of(struct xdev *base)
@@ -247,6 +256,12 @@ int xnet_rss_set(struct net_device *dev, struct ethtool_rxfh_param *p, struct ne
 int xnet_rss_get(struct net_device *dev, u32 *map, u8 *key, u8 *func);
 int xnet_rss_set(struct net_device *dev, const u32 *map, const u8 *key, const u8 func);
 #endif
+
+/* mcast.c */
+void xnet_mcast_changed(struct net_device *dev);
+void xnet_mcast_reset(struct xnet *d);
+void xnet_mcast_tell(struct xnet *d);
+void xnet_mcast_answered(struct xnet *d, int status);
 
 /* netdev.c */
 struct net_device *xnet_netdev_new(void);
