@@ -9,7 +9,7 @@
  * and every difference is checked against the ring's size before it is used.
  *
  * Source: xen/include/public/io/ring.h. The hold-off rule is that of RING_PUSH_*_AND_CHECK_NOTIFY and
- * RING_FINAL_CHECK_FOR_* bit for bit (tests/unit/test_ring.c compares them); unlike those macros the
+ * RING_FINAL_CHECK_FOR_* bit for bit (tests/unit/test_ring_xen.c compares them); unlike those macros the
  * "old" producer value comes from private memory, where the peer can't touch it.
  */
 #ifndef XSP_RING_H

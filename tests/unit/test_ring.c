@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ring/ring.h and ring/blkif.c: the borders (empty, full, wrap at 2^31 and 2^32), a peer that lies,
- * the notification hold-off bit for bit against Xen's own macros, both halves over one set of pages
- * in random order, and a peer that scribbles over the ring while the back half takes from it.
+ * ring/ring.h and ring/blkif.c: the borders (empty, full, wrap at 2^31 and 2^32), a peer that lies, both
+ * halves over one set of pages in random order, and a peer that scribbles over the ring while the back
+ * half takes from it. Against Xen's macros: test_ring_xen.c.
  */
-#define __XEN_INTERFACE_VERSION__ 0x00040900
 #include <stdarg.h>
 #include <setjmp.h>
 #include <pthread.h>
@@ -13,52 +12,8 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-#include "ring/blkif.h"
-
-#define xen_mb()  xsp_mb()
-#define xen_rmb() xsp_rmb()
-#define xen_wmb() xsp_wmb()
-#include <xen/xen.h>
-#include <xen/io/blkif.h>
-
-static uint64_t seed = 1;
-
-static uint32_t rnd(void) /* xorshift64* */
-{
-	seed ^= seed >> 12;
-	seed ^= seed << 25;
-	seed ^= seed >> 27;
-	return (uint32_t)(seed * 2685821657736338717u >> 32);
-}
-
-/* Index values at which every border case starts: 0, and just before 2^31 and 2^32. */
-static const uint32_t starts[] = { 0, 0x7fffffe5u, 0xffffffe5u };
-
-struct pair {
-	struct xsp_sring *s;
-	struct xsp_ring_front f;
-	struct xsp_blk_back b;
-	unsigned int order;
-};
-
-static struct pair make(unsigned int order, enum xsp_blk_abi abi, uint32_t start)
-{
-	struct pair p = { .order = order };
-	size_t bytes = (size_t)XSP_PAGE_SIZE << order;
-	uint32_t slots = xsp_blk_ring_slots(order);
-
-	p.s = aligned_alloc(XSP_PAGE_SIZE, bytes);
-	assert_non_null(p.s);
-	memset(p.s, 0xa5, bytes);
-	xsp_sring_init(p.s);
-	p.s->req_prod = p.s->rsp_prod = start;
-	p.s->req_event = p.s->rsp_event = start + 1;
-	xsp_ring_front_init(&p.f, p.s, slots);
-	p.f.req_prod_pvt = p.f.req_prod_told = p.f.req_prod_pub = p.f.rsp_cons = start;
-	xsp_ring_back_init(&p.b.ring, p.s, slots, start);
-	p.b.abi = abi;
-	return p;
-}
+#include "tests/unit/random.h"
+#include "tests/unit/ring_pair.h"
 
 /* --- borders ----------------------------------------------------------------------------------- */
 
@@ -77,15 +32,6 @@ static void ring_empty(void **state)
 		assert_false(xsp_ring_back_push(&p.b.ring));
 		free(p.s);
 	}
-}
-
-static struct xsp_blk_req some_req(uint64_t id, uint8_t nr_segs)
-{
-	struct xsp_blk_req q = { .op = XSP_BLK_WRITE, .nr_segs = nr_segs, .handle = 3, .id = id, .sector = id * 8 };
-
-	for (unsigned int i = 0; i < XSP_BLK_SEGS; i++)
-		q.seg[i] = (struct xsp_blk_seg){ (uint32_t)id * 16 + i, 1, 6, 0 };
-	return q;
 }
 
 static void ring_1req(void **state)
@@ -251,128 +197,6 @@ static void ring_lying_peer(void **state)
 			assert_int_equal(xsp_ring_front_sleep(&p.f), -EPROTO);
 			free(p.s);
 		}
-}
-
-/* --- against Xen's macros ---------------------------------------------------------------------- */
-
-/* A ring of ours and one of Xen's do the same random steps; every shared word must stay equal. */
-static void differential(unsigned int order, uint32_t start, unsigned int steps)
-{
-	struct pair p = make(order, XSP_BLK_NATIVE, start);
-	size_t bytes = (size_t)XSP_PAGE_SIZE << order;
-	blkif_sring_t *xs = aligned_alloc(XSP_PAGE_SIZE, bytes);
-	blkif_front_ring_t xf;
-	blkif_back_ring_t xb;
-
-	memcpy(xs, p.s, bytes);
-	FRONT_RING_ATTACH(&xf, xs, start, bytes);
-	BACK_RING_ATTACH(&xb, xs, start, bytes);
-	assert_int_equal(RING_SIZE(&xf), p.f.size);
-	for (unsigned int i = 0; i < steps; i++) {
-		int ours = 0, theirs = 0;
-		uint32_t n = rnd() % (p.f.size / 2 + 1);
-
-		switch (rnd() % 6) {
-		case 0: /* write some requests */
-			while (n-- && xsp_ring_front_free(&p.f)) {
-				struct xsp_blk_req q = some_req(rnd(), XSP_BLK_SEGS);
-
-				assert_false(RING_FULL(&xf));
-				xsp_blk_front_put(&p.f, &q);
-				memcpy(RING_GET_REQUEST(&xf, xf.req_prod_pvt), &q, sizeof(q));
-				xf.req_prod_pvt++;
-			}
-			break;
-		case 1:
-			ours = xsp_ring_front_push(&p.f);
-			RING_PUSH_REQUESTS_AND_CHECK_NOTIFY(&xf, theirs);
-			break;
-		case 2: /* take some requests, answer as many */
-			while (n-- && xsp_ring_back_pending(&p.b.ring) > 0) {
-				struct xsp_blk_req q;
-				blkif_request_t xq;
-				blkif_response_t *xr;
-
-				assert_true(RING_HAS_UNCONSUMED_REQUESTS(&xb));
-				xsp_blk_back_take(&p.b, &q);
-				RING_COPY_REQUEST(&xb, xb.req_cons, &xq);
-				xb.req_cons++;
-				assert_memory_equal(&q, &xq, sizeof(q));
-				xsp_blk_back_respond(&p.b, q.id, q.op, -1);
-				xr = RING_GET_RESPONSE(&xb, xb.rsp_prod_pvt++);
-				memset(xr, 0, sizeof(*xr));
-				xr->id = q.id;
-				xr->operation = q.op;
-				xr->status = -1;
-			}
-			break;
-		case 3:
-			ours = xsp_ring_back_push(&p.b.ring);
-			RING_PUSH_RESPONSES_AND_CHECK_NOTIFY(&xb, theirs);
-			break;
-		case 4: /* take some responses; go to sleep when there is none left */
-			while (n-- && xsp_ring_front_pending(&p.f) > 0) {
-				struct xsp_blk_rsp r;
-
-				assert_true(RING_HAS_UNCONSUMED_RESPONSES(&xf));
-				xsp_blk_front_take(&p.f, &r);
-				xf.rsp_cons++;
-			}
-			ours = xsp_ring_front_pending(&p.f);
-			if (!ours)
-				ours = xsp_ring_front_sleep(&p.f);
-			RING_FINAL_CHECK_FOR_RESPONSES(&xf, theirs);
-			break;
-		case 5:
-			ours = xsp_ring_back_pending(&p.b.ring);
-			if (!ours)
-				ours = xsp_ring_back_sleep(&p.b.ring);
-			RING_FINAL_CHECK_FOR_REQUESTS(&xb, theirs);
-			break;
-		}
-		assert_int_equal(ours, theirs);
-		assert_memory_equal(p.s, xs, 16);
-	}
-	assert_memory_equal(p.s, xs, bytes);
-	free(p.s);
-	free(xs);
-}
-
-static void ring_same_as_xens_macros(void **state)
-{
-	(void)state;
-	for (size_t i = 0; i < 3; i++)
-		for (unsigned int order = 0; order <= XSP_RING_MAX_ORDER; order++)
-			differential(order, starts[i], 20000);
-}
-
-/* The hold-off rule alone, over any values whatever: peers may put anything into the event index. */
-static void ring_hold_off_any_values(void **state)
-{
-	struct pair p = make(0, XSP_BLK_NATIVE, 0);
-	blkif_sring_t xs;
-	blkif_front_ring_t xf = { .sring = &xs, .nr_ents = 32 };
-	blkif_back_ring_t xb = { .sring = &xs, .nr_ents = 32 };
-
-	(void)state;
-	memset(&xs, 0, sizeof(xs));
-	for (int i = 0; i < 300000; i++) {
-		uint32_t old = rnd(), new = old + rnd() % 40, event = i & 1 ? rnd() : old - 4 + rnd() % 48;
-		int theirs;
-
-		p.s->req_prod = xs.req_prod = p.f.req_prod_told = old;
-		p.f.req_prod_pvt = xf.req_prod_pvt = new;
-		p.s->req_event = xs.req_event = event;
-		RING_PUSH_REQUESTS_AND_CHECK_NOTIFY(&xf, theirs);
-		assert_int_equal(xsp_ring_front_push(&p.f), theirs);
-		p.s->rsp_prod = xs.rsp_prod = p.b.ring.rsp_prod_told = old;
-		p.b.ring.rsp_prod_pvt = xb.rsp_prod_pvt = new;
-		p.s->rsp_event = xs.rsp_event = event;
-		RING_PUSH_RESPONSES_AND_CHECK_NOTIFY(&xb, theirs);
-		assert_int_equal(xsp_ring_back_push(&p.b.ring), theirs);
-		assert_memory_equal(p.s, &xs, 16);
-	}
-	free(p.s);
 }
 
 /* --- both halves, every layout ----------------------------------------------------------------- */
@@ -598,8 +422,6 @@ int main(void)
 		cmocka_unit_test(ring_overflow),
 		cmocka_unit_test(ring_published_halfway),
 		cmocka_unit_test(ring_lying_peer),
-		cmocka_unit_test(ring_same_as_xens_macros),
-		cmocka_unit_test(ring_hold_off_any_values),
 		cmocka_unit_test(ring_two_sided),
 		cmocka_unit_test(ring_response_padding),
 		cmocka_unit_test(ring_racing_peer),
