@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Two guests talk through xensplitd and a Linux bridge: packets of all sizes, TCP unsplit both ways, a
 # file, checksums, several queues, restarts of the daemon under TCP, a backend that starts over, detach.
-# timeout: 120
+# timeout: 180
 # configs: release asan
 set -u
 . "$TOP/tests/lab/vbd.sh"
@@ -149,6 +149,19 @@ if [ "$(field "$T/info" 'd["queues"]')" = 2 ]; then
 	stats 2
 	field "$T/stats2" '"packets by queue: %s" % [q["rx_packets"] for q in d["queues"]]'
 	[ "$(field "$T/stats2" 'min(q["rx_packets"] for q in d["queues"]) > 10')" = True ] || fail "one queue is idle"
+	# one flow keeps to one queue of each guest, there and back: none of it overtakes another part
+	stats 1; stats 2; cp "$T/stats1" "$T/before1"; cp "$T/stats2" "$T/before2"
+	bulk 1
+	stats 1; stats 2
+	python3 - "$T" <<'PY' || fail "a flow is torn apart"
+import json, sys
+for guest in "12":
+    a, b = (json.load(open("%s/%s%s" % (sys.argv[1], f, guest)))["queues"] for f in ("before", "stats"))
+    for way in ("tx_packets", "rx_packets"):
+        n = [y[way] - x[way] for x, y in zip(a, b)]
+        print("one flow: guest", guest, way, n)
+        assert min(n) < 50 and max(n) > 100, "beside the flow there is its control connection only"
+PY
 else
 	echo "this machine has one processor: one worker, one queue"
 fi
