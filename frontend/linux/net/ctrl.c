@@ -161,8 +161,8 @@ static void statics(struct xnet *d)
 	d->statics = 0;
 	for (unsigned int q = 0; q < d->n_queues && !r; q++)
 		r = add_grants(d, q);
-	if (r == XSP_NET_CTRL_INVALID_PARAMETER && !d->statics)
-		d->statics = before; /* it has them still */
+	if (r == XSP_NET_CTRL_INVALID_PARAMETER || r < 0)
+		d->statics = max(before, d->statics); /* it has them still, or will say so */
 }
 
 /* --- hashing ----------------------------------------------------------------------------------- */
