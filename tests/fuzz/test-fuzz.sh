@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # Coverage-guided fuzzing of everything that reads what a guest, a backend or a client wrote.
-# timeout: 400
+# timeout: 1200
 #
 #   tests/run.sh tests/fuzz/test-fuzz.sh                 the CI dose: a minute for each
 #                                                        ring format, a few seconds for the rest

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # xensplit-bench net: every direction, every axis; counts are judged, times are not: no frame is lost or
 # cut, static grants cost no grant call, a batch no more than one event, nothing happens for nothing.
-# timeout: 60
+# timeout: 240
 set -u
 export PATH=$B/bin:$PATH
 fail() { echo "FAILED: $*"; exit 1; }

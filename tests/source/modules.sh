@@ -4,7 +4,7 @@
 # from the very files that the userspace frontend is made of, and the kernel has to supply no more to
 # these than core-symbols.allow says (kernel names of the same things are in kernel-symbols.allow).
 # Then the same against the newest kernel headers that apt has (frontend/linux/headers.sh).
-# timeout: 300
+# timeout: 900
 set -eu
 cd "$TOP"
 ls -d /lib/modules/*/build >/dev/null 2>&1 || { echo "no kernel headers here"; exit 77; }
