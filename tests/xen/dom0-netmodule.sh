@@ -129,6 +129,7 @@ bounced() {
 	check "loaded: static_grants=N" load 1 static_grants=N
 	check "pages of packets are granted" eval "says 'trusted 1' && says 'pages each packet' && says 'hashed 1'"
 	check "pings" no_loss 1 56 9000 65507
+	check "TCP both ways" iperf 1 -t 1 --bidir # a ping's data is not in pages
 	check "pages were granted both ways" in_guest 1 "grep 'tx_lent=[1-9]' $dbg/vif-0/counters && grep 'rx_taken=[1-9]' $dbg/vif-0/counters"
 	check "unloaded" in_guest 1 "$unload"
 	check "no grant and no event channel is left ($start, $(counts 1))" [ "$start" = "$(counts 1)" ]
