@@ -29,7 +29,7 @@ run_one() { # NAME CONFIG COMMAND...
 	local name=$1 config=$2 limit log rc start
 	shift 2
 	log=$logs/$(echo "$name" | tr '/ ' '__').log
-	limit=$(case $1 in *.sh | *.py) header timeout "$1" ;; esac)
+	limit=$(case $1 in *.sh | *.py) header timeout "$1" ;; *) echo 300 ;; esac) # a unit test: seconds
 	T=$(mktemp -d "${TMPDIR:-/tmp}/xsp.XXXXXX")
 	start=$SECONDS
 	B=$TOP/build/$config T=$T timeout -k 10 "${limit:-60}" "$@" >"$log" 2>&1 </dev/null
