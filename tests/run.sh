@@ -16,7 +16,8 @@ cd "$(dirname "$0")/.."
 export TOP=$PWD
 logs=$TOP/build/test-logs
 mkdir -p "$logs"
-passed=0 failed=0 skipped=0 failures=
+passed=0 failed=0 skipped=0 failures= again=
+rm -f "$logs/late"
 if [ -t 1 ] && [ -z "${NO_COLOR:-}" ] && [ "${TERM:-dumb}" != dumb ]; then
 	red=$'\e[31m' green=$'\e[32m' dim=$'\e[2m' off=$'\e[0m'
 else
@@ -25,25 +26,53 @@ fi
 
 header() { sed -n "1,20s/^# $1: *//p" "$2" 2>/dev/null | head -n 1; }
 
+told() { # HOW WHAT: and the end of $log, in one piece: another lane may print, too
+	printf '%s\n' "$1 $2
+$(tail -n 40 "$log" | sed 's/^/      | /')"
+}
+
+# What a test's processes do shortly before it is stopped: for who asks why it stood still.
+before_the_end() { # SECONDS LOG
+	local p
+	sleep $(($1 > 20 ? $1 - 8 : $1 - 2))
+	echo "(its processes shortly before its end: pid, state, where it waits, cpu, command)"
+	for p in /proc/[0-9]*; do
+		tr '\0' '\n' <"$p/environ" | grep -qx "T=$T" && ps -ho pid,stat,wchan:20,time,args -p "${p#/proc/}"
+	done 2>/dev/null | cut -c1-160 | grep -v before_the_end
+} >>"$2"
+
 run_one() { # NAME CONFIG COMMAND...
-	local name=$1 config=$2 limit log rc start
+	local name=$1 config=$2 limit log rc start watcher
 	shift 2
 	log=$logs/$(echo "$name" | tr '/ ' '__').log
 	limit=$(case $1 in *.sh | *.py) header timeout "$1" ;; *) echo 300 ;; esac) # a unit test: seconds
 	T=$(mktemp -d "${TMPDIR:-/tmp}/xsp.XXXXXX")
 	start=$SECONDS
-	B=$TOP/build/$config T=$T timeout -k 10 "${limit:-60}" "$@" >"$log" 2>&1 </dev/null
+	: >"$log"
+	before_the_end "${limit:-60}" "$log" &
+	watcher=$!
+	disown
+	B=$TOP/build/$config T=$T timeout -k 10 "${limit:-60}" "$@" >>"$log" 2>&1 </dev/null
 	rc=$?
+	pkill -P $watcher
+	kill $watcher 2>/dev/null
 	rm -rf "$T"
 	case $rc in
 	0) passed=$((passed + 1)); echo "${green}ok${off}    $name ${dim}$((SECONDS - start)) s${off}" ;;
+	124)
+		echo "(stopped after ${limit:-60} s)" >>"$log"
+		if [ -z "$again" ]; then
+			echo "$name|$config|$*" >>"$logs/late"
+			told late "$name (stopped after ${limit:-60} s; once more, alone, at the end)"
+		else
+			failed=$((failed + 1)) failures="$failures $name"
+			told "${red}FAIL${off} " "$name (twice stopped after ${limit:-60} s)"
+		fi
+		;;
 	77) skipped=$((skipped + 1)); echo "skip  $name: $(tail -n 1 "$log")" ;;
 	*)
 		failed=$((failed + 1)) failures="$failures $name"
-		[ $rc = 124 ] && echo "(stopped after ${limit:-60} s)" >>"$log"
-		# in one piece: another lane may print, too
-		printf '%s\n' "${red}FAIL${off}  $name (exit $rc)
-$(tail -n 40 "$log" | sed 's/^/      | /')"
+		told "${red}FAIL${off} " "$name (exit $rc)"
 		;;
 	esac
 }
@@ -66,9 +95,8 @@ script() { # a test file, once for each of its configs
 }
 
 # Lanes: with two processors tests run side by side, and each lane takes the next one that nobody has
-# begun. One is of real Xen, an emulator that keeps one processor busy; two are of the lab, whose tests
-# wait most of their time, and of these one goes on with real Xen when the lab is done. LANES=1: one
-# test after the other.
+# begun. One is of real Xen, an emulator that keeps one processor busy, one of the lab, which goes on
+# with real Xen when it is done. LANES=1: one test after the other.
 lanes=()
 mine() { mkdir "$logs/begun/${1//[ \/]/_}" 2>/dev/null; } # TEST: nobody else has it
 beside() { # COMMAND...: a lane in the background; join waits for all of them
@@ -107,7 +135,6 @@ xen() { # on real Xen, the longest first: nobody is left with a long one at the 
 lab() { # in the lab, and the fuzzers, which take longest
 	local f c
 	for c in release asan tsan; do
-		until [ -e "$logs/built-$c" ]; do sleep 0.5; done # by the main lane
 		for f in tests/fuzz/test-*.sh tests/lab/test-*.sh; do
 			mine "$f $c" && CONFIGS=$c script "$f"
 		done
@@ -119,6 +146,19 @@ units() { # CONFIG
 	for u in build/"$1"/unit/*; do
 		case $u in *.d | *'*') ;; *) run_one "unit/${u##*/} [$1]" "$1" "$u" ;; esac
 	done
+}
+
+# Tests that their limit stopped, which a machine that stood still may have caused: alone now, and they
+# count as they end here.
+late() {
+	local name config command
+	[ -e "$logs/late" ] || return 0
+	mv "$logs/late" "$logs/late-now"
+	again=yes
+	while IFS='|' read -r name config command <&3; do
+		# shellcheck disable=SC2086
+		run_one "$name" "$config" $command
+	done 3<"$logs/late-now"
 }
 
 close() {
@@ -138,18 +178,16 @@ check)
 	done
 	;;
 all)
-	rm -rf "$logs"/lane-* "$logs"/built-* "$logs/begun"
+	rm -rf "$logs"/lane-* "$logs/begun"
 	mkdir "$logs/begun"
 	tests/xen/image.sh >"$logs/image.log" 2>&1 & # fetched and unpacked meanwhile
 	images=$!
 	build release all units
-	touch "$logs/built-release"
-	[ "${LANES:-$(nproc)}" -lt 2 ] || { beside xen; beside lab; }
+	[ "${LANES:-$(nproc)}" -lt 2 ] || beside xen
 	for f in tests/source/*.sh; do script "$f"; done
 	units release
 	for c in asan tsan; do
 		build $c all units
-		touch "$logs/built-$c"
 		units $c
 	done
 	lab
@@ -167,4 +205,5 @@ all)
 	done
 	;;
 esac
+late
 close
