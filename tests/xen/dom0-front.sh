@@ -39,7 +39,8 @@ check "a larger ring, requests of 44 KiB" \
 check "closed on both sides" sh -c "[ \"\$(xenstore-read $back/state)\" = 6 ]"
 
 step "verified load through two restarts of the daemon, the kernel's disk beside it"
-in_guest 1 "$vbd verify xvda --size 4M --time 8 --qd 8 --timeout 60 --quiet --json" >/run/verify.json &
+in_guest 1 "$vbd verify xvda --size 4M --time 600 --qd 8 --timeout 60 --quiet --json &
+	echo \$! >/tmp/verify.pid; wait \$!" >/run/verify.json &
 load=$!
 in_guest 1 "fio --name=v --filename=/dev/xvdb --rw=randrw --bs=16k --size=1M --io_size=2M --direct=1 --verify=crc32c --verify_fatal=1" >/run/fio.log &
 fio=$!
@@ -50,6 +51,8 @@ for _ in 1 2; do
 	daemon_start
 	check "and takes the disk over again" eventually 60 taken_over
 done
+sleep 1
+check "the load goes on until it is told to end" in_guest 1 "kill -USR1 \$(cat /tmp/verify.pid)"
 check "our frontend saw no error" wait $load
 cat /run/verify.json
 check "the kernel's saw none" wait $fio

@@ -136,9 +136,9 @@ bounced() {
 }
 
 # with PROGRAM: attached in guest 1 until `without`, as soon as the NIC is connected with it
-with() { in_guest 1 "/opt/test-xdp eth0 $1 600 >/tmp/xdp 2>&1 & sleep 0.5; cat /tmp/xdp
+with() { in_guest 1 "/opt/test-xdp eth0 $1 600 >/tmp/xdp 2>&1 & echo \$! >/tmp/xdp.pid; sleep 0.5; cat /tmp/xdp
 	for i in \$(seq 40); do grep -q 1 /sys/class/net/eth0/carrier && grep -qx 'xdp 1' $dbg/vif-0/device && exit 0; sleep 0.25; done; exit 1"; }
-without() { in_guest 1 "pkill test-xdp; for i in \$(seq 60); do grep -q 1 /sys/class/net/eth0/carrier && grep -qx 'xdp 0' $dbg/vif-0/device && exit 0; sleep 0.25; done; exit 1"; }
+without() { in_guest 1 "kill \$(cat /tmp/xdp.pid); for i in \$(seq 60); do grep -q 1 /sys/class/net/eth0/carrier && grep -qx 'xdp 0' $dbg/vif-0/device && exit 0; sleep 0.25; done; exit 1"; }
 
 xdp() {
 	step "XDP"
