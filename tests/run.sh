@@ -49,7 +49,7 @@ run_one() { # NAME CONFIG COMMAND...
 	T=$(mktemp -d "${TMPDIR:-/tmp}/xsp.XXXXXX")
 	start=$SECONDS
 	: >"$log"
-	before_the_end "${limit:-60}" "$log" &
+	before_the_end "${limit:-60}" "$log" 2>/dev/null &
 	watcher=$!
 	disown
 	B=$TOP/build/$config T=$T timeout -k 10 "${limit:-60}" "$@" >>"$log" 2>&1 </dev/null
