@@ -126,6 +126,8 @@ for i in 1 2 3 4 5; do
 	dom 0 xenstore-write "$(be 1 $cd)/params" "$T/one.iso"
 done
 dom 0 xenstore-write "$(be 1 $cd)/params" "$T/two.iso"
+in_drive() { [ "$(key 1 $cd sectors)" = "$1" ]; }
+wait_for 10 in_drive $((5 << 20 >> 9)) || fail "two.iso is not in the drive: $(key 1 $cd sectors) sectors"
 load_end
 exits 0 dom 1 xensplit-vbd read xvdd 0 5242880 | cmp - "$T/two.iso" || fail "two.iso"
 detach 1 $cd
