@@ -16,7 +16,7 @@ cd "$(dirname "$0")/.."
 export TOP=$PWD
 logs=$TOP/build/test-logs
 mkdir -p "$logs"
-passed=0 failed=0 skipped=0 failures= again=
+passed=0 failed=0 skipped=0 failures= again= second= whole=
 rm -f "$logs/late"
 if [ -t 1 ] && [ -z "${NO_COLOR:-}" ] && [ "${TERM:-dumb}" != dumb ]; then
 	red=$'\e[31m' green=$'\e[32m' dim=$'\e[2m' off=$'\e[0m'
@@ -34,12 +34,22 @@ $(tail -n 40 "$log" | sed 's/^/      | /')"
 # What a test's processes do shortly before it is stopped: for who asks why it stood still.
 before_the_end() { # SECONDS LOG
 	local p
-	sleep $(($1 > 20 ? $1 - 8 : $1 - 2))
+	sleep $(($1 > 20 ? $1 - 8 : $1 - 2)) || return 0 # it has ended
 	echo "(its processes shortly before its end: pid, state, where it waits, cpu, command)"
 	for p in /proc/[0-9]*; do
 		tr '\0' '\n' <"$p/environ" | grep -qx "T=$T" && ps -ho pid,stat,wchan:20,time,args -p "${p#/proc/}"
 	done 2>/dev/null | cut -c1-160 | grep -v before_the_end
 } >>"$2"
+
+# Two-sided tests depend on when each side gets a processor, and lanes and emulators share two of them.
+# So whole runs give such a test a second chance, alone, and say so in the closing line. What a sanitizer
+# or a fuzzer found was there, however rarely, and a source check or a unit has no machine to blame.
+may_be_the_machine() { # NAME LOG EXIT
+	[ -z "$again" ] || return 1
+	case $1 in lab/* | xen/*) ;; *) return 1 ;; esac
+	! grep -qE 'Sanitizer|runtime error:' "$2" || return 1
+	[ -n "$whole" ] || [ "$3" = 124 ]
+}
 
 run_one() { # NAME CONFIG COMMAND...
 	local name=$1 config=$2 limit log rc start watcher
@@ -58,21 +68,20 @@ run_one() { # NAME CONFIG COMMAND...
 	kill $watcher 2>/dev/null
 	rm -rf "$T"
 	case $rc in
-	0) passed=$((passed + 1)); echo "${green}ok${off}    $name ${dim}$((SECONDS - start)) s${off}" ;;
-	124)
-		echo "(stopped after ${limit:-60} s)" >>"$log"
-		if [ -z "$again" ]; then
-			echo "$name|$config|$*" >>"$logs/late"
-			told late "$name (stopped after ${limit:-60} s; once more, alone, at the end)"
-		else
-			failed=$((failed + 1)) failures="$failures $name"
-			told "${red}FAIL${off} " "$name (twice stopped after ${limit:-60} s)"
-		fi
+	0)
+		passed=$((passed + 1)) second="$second${again:+ $name}"
+		echo "${green}ok${off}    $name ${dim}$((SECONDS - start)) s${off}"
 		;;
 	77) skipped=$((skipped + 1)); echo "skip  $name: $(tail -n 1 "$log")" ;;
 	*)
-		failed=$((failed + 1)) failures="$failures $name"
-		told "${red}FAIL${off} " "$name (exit $rc)"
+		[ $rc != 124 ] || echo "(stopped after ${limit:-60} s)" >>"$log"
+		if may_be_the_machine "$name" "$log" $rc; then
+			echo "$name|$config|$*" >>"$logs/late"
+			told late "$name (exit $rc; once more, alone, at the end)"
+		else
+			failed=$((failed + 1)) failures="$failures $name"
+			told "${red}FAIL${off} " "$name (exit $rc)"
+		fi
 		;;
 	esac
 }
@@ -148,9 +157,7 @@ units() { # CONFIG
 	done
 }
 
-# Tests that their limit stopped, which a machine that stood still may have caused: alone now, and they
-# count as they end here.
-late() {
+late() { # those with a second chance: alone now, and they count as they end here
 	local name config command
 	[ -e "$logs/late" ] || return 0
 	mv "$logs/late" "$logs/late-now"
@@ -164,6 +171,7 @@ late() {
 close() {
 	stop_lanes # a build failed
 	[ -z "$failures" ] || echo "failed:$failures (logs: build/test-logs)"
+	[ -z "$second" ] || echo "passed only when run again:$second (what they said first is above)"
 	echo "$passed passed, $failed failed$([ $skipped = 0 ] || echo ", $skipped skipped")"
 	exit $((failed > 0))
 }
@@ -178,6 +186,7 @@ check)
 	done
 	;;
 all)
+	whole=yes
 	rm -rf "$logs"/lane-* "$logs/begun"
 	mkdir "$logs/begun"
 	tests/xen/image.sh >"$logs/image.log" 2>&1 & # fetched and unpacked meanwhile
