@@ -9,9 +9,21 @@ set -u
 . /src/tools/bench/xen/jobs.sh
 unbind='for d in /sys/bus/xen/drivers/vbd/vbd-* /sys/bus/xen/drivers/xensplit-blk/vbd-*; do
 	[ ! -e $d ] || echo ${d##*/} >${d%/*}/unbind; done'
+eval "$(declare -f job | sed 's/^job ()/job_of_all ()/')"
+job() { # NAME DEV IOS: io_uring's with interrupts or polled, at depth 1, besides those of jobs.sh
+	case $1 in
+	ur1) job_of_all rr1 "$2" "$3" | sed 's/=libaio/=io_uring/' ;;
+	pr1) job_of_all rr1 "$2" "$3" | sed 's/=libaio/=io_uring --hipri/' ;;
+	*) job_of_all "$@" ;;
+	esac
+}
 
 step "a guest without a driver for its disk"
 modprobe null_blk gb=1 bs=512 irqmode=0 nr_devices=1 || { echo "no null_blk"; exit 1; }
+polled=
+others=
+for j; do case $j in ur1 | pr1) polled="$polled $j" ;; *) others="$others $j" ;; esac; done
+[ -z "$polled" ] || export XENSPLITD_ARGS="--workers 2" # a ring for each: one is to be polled
 check "xensplitd starts" world_up || { closing; exit 1; }
 GUEST_FILES=$B/guest/xensplit-blk.ko GUEST_ARGS="xsp.without=xen-blkfront" \
 	check "the guest boots" guest_start 1 xvdb=file,direct:/dev/nullb0 || { closing; exit 1; }
@@ -26,9 +38,14 @@ front() { # NAME MODULE COMMAND JOB...
 	cat /tmp/check.out
 	check "unloaded" in_guest 1 "$unbind; rmmod $module"
 }
-front xen-blkfront xen_blkfront "insmod /modules/xen-blkfront.ko" "$@"
-front xensplit-blk xensplit_blk "insmod /opt/xensplit-blk.ko" "$@"
-front xensplit-blk-grants xensplit_blk "insmod /opt/xensplit-blk.ko persistent=N" "$@"
+# shellcheck disable=SC2086
+if [ -n "$others" ]; then
+	front xen-blkfront xen_blkfront "insmod /modules/xen-blkfront.ko" $others
+	front xensplit-blk xensplit_blk "insmod /opt/xensplit-blk.ko" $others
+	front xensplit-blk-grants xensplit_blk "insmod /opt/xensplit-blk.ko persistent=N" $others
+fi
+# shellcheck disable=SC2086
+[ -z "$polled" ] || front xensplit-blk-poll xensplit_blk "insmod /opt/xensplit-blk.ko poll_queues=1" $polled
 guest_stop 1
 daemon_stop
 closing

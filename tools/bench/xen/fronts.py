@@ -1,42 +1,75 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What one run of fronts.sh found: a table, or JSON too. report.py reads the files."""
+"""What one run of fronts.sh found: a table each for disk and NIC, or JSON too. report.py and report_net.py
+read the files."""
 import argparse
 import json
+import os
 import sys
 
 sys.dont_write_bytecode = True # nothing is left in the tree
 import report
+import report_net
 
 NS = 4 # virtual, for each instruction
+JOBS = dict(report.JOBS, ur1="random reads, 4 KiB, depth 1, io_uring", pr1="the same, polled (IOPOLL)")
+
+
+def call(row, side, name):
+    return "%.2f" % abs(row[side]["hypercalls"].get(name, 0))
+
+
+def calls(row):
+    return " | ".join(call(row, side, name) for side, name in (
+        ("guest", "all"), ("dom0", "all"), ("guest", "event_channel_op"), ("dom0", "event_channel_op"),
+        ("dom0", "grant_table_op")))
+
+
+HEAD = "hypercalls: guest | Dom0 | event channel ops: guest | Dom0 | grant ops: Dom0 |"
 
 
 def table(rows):
-    print("| job | frontend | instructions per I/O | hypercalls: guest | Dom0 | event channel ops: guest | Dom0 "
-          "| grant ops: Dom0 |")
+    print("| job | frontend | instructions per I/O | " + HEAD)
     print("|---|---|---|---|---|---|---|---|")
-    for r in sorted(rows, key=lambda r: list(report.JOBS).index(r["job"])):
-        def call(side, name):
-            return "%.2f" % abs(r[side]["hypercalls"].get(name, 0))
-        print("| %s | %s | %d | %s | %s | %s | %s | %s |" % (
-            report.JOBS[r["job"]], r["backend"], r["instructions"], call("guest", "all"), call("dom0", "all"),
-            call("guest", "event_channel_op"), call("dom0", "event_channel_op"), call("dom0", "grant_table_op")))
+    for r in sorted(rows, key=lambda r: list(JOBS).index(r["job"])):
+        print("| %s | %s | %d | %s |" % (JOBS[r["job"]], r["backend"], r["instructions"], calls(r)))
+
+
+def net_table(rows):
+    print("| job | frontend | instructions per packet | per KiB | " + HEAD)
+    print("|---|---|---|---|---|---|---|---|---|")
+    for r in sorted(rows, key=lambda r: list(report_net.JOBS).index(r["job"])):
+        print("| %s | %s | %d | %s | %s |" % (report_net.JOBS[r["job"]], r["backend"], r["instructions"],
+                                              r.get("instructions_per_kib", "–"), calls(r)))
 
 
 def main():
     p = argparse.ArgumentParser(description=__doc__)
-    p.add_argument("dir", help="what dom0-fronts.sh left")
+    p.add_argument("dir", help="what dom0-fronts.sh and dom0-fronts-net.sh left")
     p.add_argument("--json", metavar="FILE", help="the same and every hypercall by name")
     args = p.parse_args()
-    rows = report.measure(args.dir)
-    for r in rows:
-        r["instructions"] = round(r["virtual_ms"] * 1e6 / NS / r["ios"])
-    table(rows)
+    disk = os.path.join(args.dir, "disk") # when there were two boots
+    disk = disk if os.path.isdir(disk) else args.dir
+    rows, nics = [], []
+    if os.path.exists(os.path.join(disk, "times")):
+        rows = report.measure(disk)
+        for r in rows:
+            r["instructions"] = round(r["virtual_ms"] * 1e6 / NS / r["ios"])
+        table(rows)
+    if os.path.exists(os.path.join(args.dir, "net")):
+        nics = report_net.measure(args.dir)
+        for r in nics:
+            spent = r["virtual_s"] * 1e9 / NS
+            r["instructions"] = round(spent / r["packets"])
+            if "mbit_per_s" in r:
+                r["instructions_per_kib"] = round(spent / (r["received"] / 1024))
+        net_table(nics)
     if args.json:
         with open(args.json, "w") as f:
-            json.dump({"schema": 1, "clock": "icount, %d virtual ns an instruction" % NS, "rows": rows}, f, indent=1)
+            json.dump({"schema": 1, "clock": "icount, %d virtual ns an instruction" % NS, "rows": rows,
+                       "net": nics}, f, indent=1)
             f.write("\n")
-    return 1 if any(r["records_lost"] for r in rows) else 0
+    return 1 if any(r["records_lost"] for r in rows + nics) else 0
 
 
 sys.exit(main())
