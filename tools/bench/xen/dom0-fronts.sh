@@ -23,7 +23,10 @@ modprobe null_blk gb=1 bs=512 irqmode=0 nr_devices=1 || { echo "no null_blk"; ex
 polled=
 others=
 for j; do case $j in ur1 | pr1) polled="$polled $j" ;; *) others="$others $j" ;; esac; done
-[ -z "$polled" ] || export XENSPLITD_ARGS="--workers 2" # a ring for each: one is to be polled
+if [ -n "$polled" ]; then
+	export XENSPLITD_ARGS="--workers 2" # a ring for each: one is to be polled
+	export GUEST_XL='cpus = "1"'        # Dom0 has the first to itself
+fi
 check "xensplitd starts" world_up || { closing; exit 1; }
 GUEST_FILES=$B/guest/xensplit-blk.ko GUEST_ARGS="xsp.without=xen-blkfront" \
 	check "the guest boots" guest_start 1 xvdb=file,direct:/dev/nullb0 || { closing; exit 1; }
@@ -45,7 +48,8 @@ if [ -n "$others" ]; then
 	front xensplit-blk-grants xensplit_blk "insmod /opt/xensplit-blk.ko persistent=N" $others
 fi
 # shellcheck disable=SC2086
-[ -z "$polled" ] || front xensplit-blk-poll xensplit_blk "insmod /opt/xensplit-blk.ko poll_queues=1" $polled
+[ -z "$polled" ] ||
+	front xensplit-blk-poll xensplit_blk "insmod /opt/xensplit-blk.ko poll_queues=1" $polled
 guest_stop 1
 daemon_stop
 closing

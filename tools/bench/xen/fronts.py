@@ -45,19 +45,20 @@ def net_table(rows):
 
 def main():
     p = argparse.ArgumentParser(description=__doc__)
-    p.add_argument("dir", help="what dom0-fronts.sh and dom0-fronts-net.sh left")
+    p.add_argument("dir", help="where fronts.sh put its boots: disk, poll, net")
     p.add_argument("--json", metavar="FILE", help="the same and every hypercall by name")
     args = p.parse_args()
-    disk = os.path.join(args.dir, "disk") # when there were two boots
-    disk = disk if os.path.isdir(disk) else args.dir
     rows, nics = [], []
-    if os.path.exists(os.path.join(disk, "times")):
-        rows = report.measure(disk)
-        for r in rows:
-            r["instructions"] = round(r["virtual_ms"] * 1e6 / NS / r["ios"])
+    for part in ("disk", "poll"):
+        where = os.path.join(args.dir, part)
+        rows += report.measure(where) if os.path.isdir(where) else []
+    for r in rows:
+        r["instructions"] = round(r["virtual_ms"] * 1e6 / NS / r["ios"])
+    if rows:
         table(rows)
-    if os.path.exists(os.path.join(args.dir, "net")):
-        nics = report_net.measure(args.dir)
+    where = os.path.join(args.dir, "net")
+    if os.path.isdir(where):
+        nics = report_net.measure(where)
         for r in nics:
             spent = r["virtual_s"] * 1e9 / NS
             r["instructions"] = round(spent / r["packets"])
