@@ -7,18 +7,20 @@
 out=${out:-/out/bench}
 mkdir -p $out
 
-job() { # NAME DEV IOS: fio's line
-	local what n=$3
+job_kind() { # NAME: fio's options
 	case $1 in
-	rr1) what="--rw=randread --bs=4k --iodepth=1" ;;
-	rr32) what="--rw=randread --bs=4k --iodepth=32" ;;
-	rw32) what="--rw=randwrite --bs=4k --iodepth=32" ;;
-	sr8) what="--rw=read --bs=64k --iodepth=8" ;;
-	sr1m) what="--rw=read --bs=1m --iodepth=4" ;;
+	rr1) echo "--rw=randread --bs=4k --iodepth=1" ;;
+	rr32) echo "--rw=randread --bs=4k --iodepth=32" ;;
+	rw32) echo "--rw=randwrite --bs=4k --iodepth=32" ;;
+	sr8) echo "--rw=read --bs=64k --iodepth=8" ;;
+	sr1m) echo "--rw=read --bs=1m --iodepth=4" ;;
 	esac
-	# reads, their milliseconds, writes, their milliseconds
-	echo "fio --name=j --minimal --filename=/dev/$2 --ioengine=libaio --direct=1 --size=64m --io_size=64g \
-		--norandommap --randrepeat=1 --number_ios=$n $what | cut -d';' -f9,50"
+}
+job_common() { # DEV
+	echo "--minimal --filename=/dev/$1 --ioengine=libaio --direct=1 --size=64m --io_size=64g --norandommap --randrepeat=1"
+}
+job() { # NAME DEV IOS: fio's line; reads, their milliseconds, writes, their milliseconds
+	echo "fio --name=j $(job_common "$2") --number_ios=$3 $(job_kind "$1") | cut -d';' -f9,50"
 }
 ios() { case $1 in rr32 | rw32) echo 1000 ;; sr1m) echo 50 ;; *) echo 400 ;; esac }
 

@@ -17,6 +17,7 @@ TO = 0x00028000 + 15        # TRC_SCHED_SWITCH_INFNEXT: domid, ...
 TRAPS = {0x00201000 + n for n in (3, 4, 5, 6, 9, 10, 11)} # TRC_PV_*: traps, page faults, emulated instructions
 EXIT = 0x00081000 + 2       # TRC_HVM_VMEXIT: the reason, ...
 WIDE = 0x100                # TRC_64_FLAG: a 64-bit guest's
+VMMCALL = 0x00082000 + 0x12 # TRC_HVM_VMMCALL: an HVM or PVH guest's hypercall
 LOST = 0x0001F001
 
 # xen/include/public/xen.h
@@ -72,6 +73,9 @@ class Trace:
             elif event & ~WIDE == EXIT:
                 self.entries[domain] += 1
                 self.exits[domain, extra[0]] += 1
+            elif event & ~WIDE == VMMCALL:
+                self.calls[domain, "all"] += 1
+                self.calls[domain, NAMES.get(extra[0], "hypercall %d" % extra[0])] += 1
 
     def hypercall(self, domain, extra, inner):
         op, args, pos = extra[0] & 0xFFFFF, [], 1

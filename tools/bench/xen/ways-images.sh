@@ -7,7 +7,7 @@
 #   ways-images.sh DIR
 #
 # hvm.iso      GRUB, the kernel, the guests' initramfs with IDE and e1000 drivers
-# direct.cpio  to be appended to the guests' initramfs: NVMe and xen-pcifront
+# direct.cpio  to be appended to the guests' initramfs: NVMe, xen-pcifront, msix-off
 # dom0/        Dom0's NVMe drivers, `order` lists them;  bios.bin  SeaBIOS;  virtual-function
 # Packages: grub-pc-bin xorriso mtools seabios zstd (tools/setup/packages.txt).
 set -euo pipefail
@@ -51,6 +51,13 @@ extend() { # NAME MODULE...: an archive to append to the guests', whose list of 
 	(cd "$root" && find . -print0 | LC_ALL=C sort -z | cpio -0 -o -H newc -R 0:0 --quiet)
 }
 (cd "$t" && cpio -i --quiet --to-stdout modules/order ./modules/order <"$images/guest.cpio" >guest-order)
+kdir=/lib/modules/$version/build
+[ -d "$kdir" ] || kdir=$("$here/../../../frontend/linux/headers.sh" "$version")
+mkdir -p "$t/msix" "$t/direct/modules"
+cp "$here/msix-off.c" "$t/msix/"
+echo "obj-m := msix-off.o" >"$t/msix/Kbuild"
+make -C "$kdir" M="$t/msix" modules >"$t/log" 2>&1 || { tail -n 20 "$t/log" >&2; exit 1; }
+strip --strip-debug -o "$t/direct/modules/msix-off.ko" "$t/msix/msix-off.ko"
 extend direct xen-pcifront nvme >"$out/direct.cpio"
 copy "$out/dom0" nvme >"$out/dom0/order"
 cp /usr/share/seabios/bios-256k.bin "$out/bios.bin"

@@ -42,8 +42,8 @@ iommu="-machine q35 -device amd-iommu -drive file=null-co://,if=none,id=nv,forma
 for part in "${apart[@]}"; do
 	case $part in
 	sriov) # behind a port of its own, whose window has room for the virtual functions
-		XSP_RIG_QEMU="$iommu -device pcie-root-port,id=port,chassis=1,addr=0x11,mem-reserve=4M
-			-device nvme-subsys,id=ss -device nvme,id=sr,bus=port,serial=xsp,subsys=ss,sriov_max_vfs=1
+		XSP_RIG_QEMU="$iommu -device pcie-root-port,id=rp,chassis=1,addr=0x11,mem-reserve=4M
+			-device nvme-subsys,id=ss -device nvme,id=sr,bus=rp,serial=xsp,subsys=ss,sriov_max_vfs=1
 			-device nvme-ns,drive=nv,bus=sr,nsid=1,shared=on -global nvme.sriov_vq_flexible=2
 			-global nvme.sriov_vi_flexible=1 -global nvme.max_ioqpairs=8 -global nvme.msix_qsize=9" boot sriov
 		;;
