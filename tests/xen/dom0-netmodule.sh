@@ -230,7 +230,9 @@ lies() {
 		nodes
 		backend "$mode"
 		talk 5
-		check "$mode: the NIC works without" eval "fifth 'rx_packets=[1-9]' && fifth '^connections 1\$'"
+		pages=0
+		[ $mode != ctrl-huge ] || pages=512 # no more than a page of them
+		check "$mode: $pages static pages, the NIC works" eval "fifth 'rx_packets=[1-9]' && fifth '^connections 1\$' && fifth '^static_pages $pages\$'"
 		kill $backend 2>/dev/null; wait $backend 2>/dev/null
 		no_nodes >/dev/null
 	done
@@ -254,20 +256,33 @@ lies() {
 	check "no grant and no event channel is left ($start, $(counts 1))" eventually 20 eval "[ '$start' = \"\$(counts 1)\" ]"
 }
 
+rounds() { in_guest 1 'cat /tmp/rounds'; }
+sent() { in_guest 1 "grep -c ' [1-9][0-9.]* [KM]bits/sec' /tmp/tcp.log"; }
+more() { [ "$($1)" -gt "$2" ]; } # rounds|sent THAN
+
 restarted() {
 	step "xensplitd killed and stopped under TCP"
 	check "loaded" load 1 || return
-	in_guest 1 'ping -q -i 0.1 10.9.0.1 >/tmp/ping.log 2>&1 & iperf3 -c 10.9.0.1 -t 600 -b 40M --bidir >/tmp/tcp.log 2>&1 & true' >/dev/null
-	for signal in KILL TERM KILL; do
-		sleep 1.5
+	in_guest 1 'ping -q -i 0.1 10.9.0.1 >/tmp/ping.log 2>&1 & iperf3 -c 10.9.0.1 -t 3600 -b 40M -i 1 --forceflush >/tmp/tcp.log 2>&1 & true' >/dev/null
+	in_guest 1 "rm -f /tmp/stop; echo 0 >/tmp/rounds; (n=0; while [ ! -e /tmp/stop ]; do
+		busybox wget -q -O - http://10.9.0.1/g 2>/tmp/wget.log | sha256sum >/tmp/sum
+		grep -q '^$part' /tmp/sum || { cat /tmp/sum /tmp/wget.log >/tmp/wrong; break; }
+		n=\$((n + 1)); echo \$n >/tmp/rounds.new; mv /tmp/rounds.new /tmp/rounds; done) >/dev/null 2>&1 &"
+	for signal in KILL KILL TERM KILL; do
+		check "TCP runs both ways" eval "eventually 120 more rounds $(rounds) && eventually 120 more sent $(sent)"
+		was=$(rounds)
 		daemon_stop $signal
 		check "SIG$signal: it starts again" daemon_start
 		check "pings" eventually 40 in_guest 1 'ping -q -c 1 -W 5 10.9.0.1'
+		# TCP doubles its patience all the while, so it goes on after as much time again
+		check "the download that was under way comes to its end" eventually 240 more rounds $((was + 1))
+		check "the stream to Dom0 goes on" eventually 240 more sent $(($(sent) + 1))
 	done
-	check "the TCP connections live" in_guest 1 'pidof iperf3'
-	in_guest 1 'kill -INT $(pidof ping) $(pidof iperf3); sleep 0.3; tail -n 3 /tmp/ping.log; tail -n 5 /tmp/tcp.log' | sed 's/^/      | /'
+	in_guest 1 'kill -INT $(pidof ping) $(pidof iperf3); touch /tmp/stop; sleep 0.3; tail -n 3 /tmp/ping.log; tail -n 5 /tmp/tcp.log' | sed 's/^/      | /'
+	check "each of $(rounds) downloads had all its bytes" in_guest 1 '! cat /tmp/wrong'
 	check "the NIC never connected anew" eval "says '^connections 1\$'"
 	check "two queues, its pages are mapped again, packets are hashed" eventually 20 eval "says 'queues 2' && says 'static_pages 1024' && says 'hashed 1'"
+	check "no packet waits for an answer" eventually 20 in_guest 1 "cat $dbg/vif-0/rings; [ \$(grep -c ' 0 packets under way' $dbg/vif-0/rings) = 2 ]"
 	check "all sizes" no_loss 1
 	pkill iperf3; iperf3 -s -D
 	check "TCP to Dom0" iperf 1 -t 2
@@ -352,8 +367,9 @@ netback() {
 }
 
 check "a bridge in Dom0" bridge_up || { closing; exit 1; }
-mkdir -p /run/www && head -c 64M /dev/urandom >/run/www/f
+mkdir -p /run/www && head -c 64M /dev/urandom >/run/www/f && head -c 4M /run/www/f >/run/www/g
 sum=$(sha256sum </run/www/f | cut -d' ' -f1)
+part=$(sha256sum </run/www/g | cut -d' ' -f1)
 busybox httpd -p 10.9.0.1:80 -h /run/www
 iperf3 -s -D
 export XENSPLITD_ARGS="--workers 2"
