@@ -7,10 +7,10 @@ control.pkgs := json-c inih
 # The daemon.
 programs += xensplitd
 xensplitd.src := backend/main.c backend/steer.c backend/manager.c backend/domains.c backend/inspect.c \
-	backend/device.c backend/device_keys.c backend/front_keys.c backend/vbd.c backend/opener.c backend/vbd_keys.c \
+	backend/device.c backend/device_keys.c backend/front_keys.c backend/vbd.c backend/opener.c backend/vbd_keys.c backend/vbd_journal.c \
 	backend/vif.c backend/vif_keys.c backend/vif_keep.c \
 	backend/worker.c backend/queue.c backend/blk/queue.c backend/blk/queue_life.c \
-	backend/blk/request.c backend/blk/data.c backend/blk/pages.c \
+	backend/blk/request.c backend/blk/journal.c backend/blk/data.c backend/blk/pages.c \
 	backend/net/queue.c backend/net/queue_life.c backend/net/scratch.c \
 	backend/net/tx.c backend/net/rx.c backend/net/direct.c \
 	backend/net/rate.c backend/port/port.c backend/port/tap.c backend/port/null.c \

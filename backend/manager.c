@@ -15,6 +15,7 @@
 #include "backend/daemon.h"
 #include "backend/domains.h"
 #include "backend/vbd.h"
+#include "backend/vbd_journal.h"
 #include "backend/vif.h"
 
 #define CLOSE_S      5u /* that the end waits for targets whose close takes time */
@@ -263,6 +264,8 @@ static void keep_store(struct xsp_daemon *d)
 	d->retry_ms = RETRY_MIN_MS;
 	d->store_checked_ns = xsp_now_ns();
 	__atomic_store_n(&d->store_up, true, __ATOMIC_RELAXED);
+	if (TAILQ_EMPTY(&d->devices)) /* it has just started */
+		xsp_vbd_journal_sweep(d);
 	xsp_info(NULL, "serving %s", d->backend_root);
 }
 

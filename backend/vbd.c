@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/vbd_journal.h"
 #include "backend/vbd_keys.h"
 #include "backend/vbd_medium.h"
 
@@ -297,6 +298,7 @@ static int vbd_make_queues(struct xsp_device *dev, char *why, size_t why_len)
 		q->c.indirect = (uint16_t)dev->d->config->max_indirect;
 		q->c.target = v->target;
 		q->c.stats = v->stats[i];
+		xsp_vbd_journal_name(v, i, q);
 		q->base.ops = &xsp_blkq_ops;
 		q->base.port[0].guest = ring[i].evtchn;
 		q->base.n_ports = 1;
@@ -329,6 +331,11 @@ static void vbd_connected(struct xsp_device *dev, char *text, size_t len)
 		 (unsigned long long)(v->target->size_bytes >> 20), v->readonly ? ", read-only" : "",
 		 dev->n_queues, dev->n_queues > 1 ? "s" : "", xsp_blk_ring_slots(q->c.order),
 		 q->base.port[0].guest);
+}
+
+static void vbd_disconnected(struct xsp_device *dev)
+{
+	xsp_vbd_journal_forget(xsp_vbd_of(dev));
 }
 
 static const char *vbd_lost(struct xsp_device *dev)
@@ -365,5 +372,6 @@ const struct xsp_device_class xsp_vbd_class = {
 	.look = vbd_look,
 	.rewatch = vbd_rewatch,
 	.lost = vbd_lost,
+	.disconnected = vbd_disconnected,
 	.fini = vbd_fini,
 };

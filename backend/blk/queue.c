@@ -127,12 +127,11 @@ static void count_area_put(struct xsp_blkq *q)
 		q->base.worker->common_areas_used--;
 }
 
-static uint16_t take_one(struct xsp_blkq *q, struct xsp_io *io)
+/* A slot that holds a request gets an io. */
+static void hold(struct xsp_blkq *q, uint16_t number, struct xsp_io *io)
 {
-	uint16_t number = q->free_slots[--q->n_free]; /* the ring's size bounds what is taken */
 	struct xsp_slot *slot = &q->slots[number];
 
-	xsp_blk_back_take(&q->back, &slot->req);
 	slot->io = xsp_worker_io_number(q->base.worker, io);
 	slot->taken_ns = q->base.worker->now_ns;
 	slot->status = XSP_BLK_OKAY;
@@ -144,13 +143,20 @@ static uint16_t take_one(struct xsp_blkq *q, struct xsp_io *io)
 	io->queue = q;
 	io->done = io_done;
 	count_taken(q);
-	return number;
 }
 
-/* The operation inside an indirect request; it is what Linux's blkfront wants to hear in the answer, too. */
-static uint8_t inner_op(const struct xsp_slot *slot)
+static uint16_t take_one(struct xsp_blkq *q, struct xsp_io *io)
 {
-	return slot->req.op == XSP_BLK_INDIRECT ? slot->req.nr_segs : slot->req.op;
+	uint16_t number = q->free_slots[--q->n_free]; /* the ring's size bounds what is taken */
+	struct xsp_slot *slot = &q->slots[number];
+	uint32_t index = q->back.ring.req_cons;
+
+	xsp_blk_back_take(&q->back, &slot->req);
+	if (q->c.shifts.number | q->c.shifts.segment)
+		xsp_blk_to_512(&slot->req, q->c.shifts);
+	xsp_journal_taken(&q->journal, slot, index);
+	hold(q, number, io);
+	return number;
 }
 
 /*
@@ -162,7 +168,7 @@ static uint8_t inner_op(const struct xsp_slot *slot)
 static bool is_half(const struct xsp_blkq *q, const struct xsp_slot *slot, int n, int pending, uint32_t cost)
 {
 	return q->c.target->at_once && pending <= FEW && 2 * n >= pending &&
-	       inner_op(slot) == XSP_BLK_READ &&
+	       xsp_blkq_inner_op(slot) == XSP_BLK_READ &&
 	       (q->base.worker->poller.set.mode != XSP_POLL_EVENT || cost >= HALF_BYTES);
 }
 
@@ -198,6 +204,28 @@ static int take(struct xsp_blkq *q, uint16_t *batch)
 	if (pending > 0)
 		xsp_share_end(q, (uint32_t)n, n == pending, starved);
 	return pending < 0 ? pending : n;
+}
+
+/* What a killed daemon had taken, in its order and whatever it costs: it comes before anything new. */
+static int take_again(struct xsp_blkq *q, uint16_t *batch)
+{
+	struct xsp_allowance any = { UINT64_MAX, UINT64_MAX, UINT64_MAX };
+	int n = 0;
+
+	while (q->n_again && n < (int)XSP_VISIT_REQS) {
+		struct xsp_io *io = may_take(q) ? xsp_worker_get_io(q->base.worker) : NULL;
+
+		if (!io) {
+			xsp_queue_set_starved(&q->base);
+			break;
+		}
+		batch[n] = q->again[--q->n_again];
+		hold(q, batch[n], io);
+		xsp_share_take(q, batch[n], &any);
+		if (q->slots[batch[n++]].req.op == XSP_BLK_BARRIER)
+			break;
+	}
+	return n;
 }
 
 /*
@@ -279,8 +307,8 @@ static unsigned int check(struct xsp_blkq *q, uint16_t *batch, unsigned int n)
 			answered(q, batch[i]);
 			continue;
 		}
-		if (q->c.shifts.number | q->c.shifts.segment)
-			xsp_blk_to_512(&slot->req, xsp_blkq_segs(q, slot), slot->n_segs, q->c.shifts);
+		if (q->c.shifts.segment && slot->req.op == XSP_BLK_INDIRECT)
+			xsp_blk_segs_to_512(xsp_blkq_segs(q, slot), slot->n_segs, q->c.shifts);
 		slot->status = xsp_blk_check(&slot->req, xsp_blkq_segs(q, slot), &q->limits, &plan,
 					     &why);
 		if (slot->status == XSP_BLK_OKAY) {
@@ -355,7 +383,7 @@ static int gather(struct xsp_blkq *q, uint16_t *batch)
 	}
 	if (q->base.stopping || q->base.broken || q->barrier != XSP_NO_SLOT)
 		return 0;
-	return take(q, batch);
+	return q->n_again ? take_again(q, batch) : take(q, batch);
 }
 
 /* Slots with a request in them that has no answer yet, taken or not. */
@@ -392,7 +420,7 @@ void xsp_blkq_visit(struct xsp_queue *queue)
 	n = check(q, batch, n);
 	n = data_in(q, batch, n);
 	submit_batch(q, batch, n);
-	if (q->n_parked || xsp_ring_back_pending(&q->back.ring))
+	if (q->n_parked || q->n_again || xsp_ring_back_pending(&q->back.ring))
 		xsp_queue_set_ready(&q->base); /* at the tail: the others' turn first */
 	else
 		xsp_queue_set_arming(&q->base);
@@ -442,7 +470,8 @@ static void respond(struct xsp_blkq *q, uint16_t number)
 	struct xsp_slot *slot = &q->slots[number];
 	struct xsp_io *io = xsp_worker_io(q->base.worker, slot->io);
 
-	xsp_blk_back_respond(&q->back, slot->req.id, inner_op(slot), slot->status);
+	xsp_journal_answered(slot, q->back.ring.rsp_prod_pvt);
+	xsp_blk_back_respond(&q->back, slot->req.id, xsp_blkq_inner_op(slot), slot->status);
 	XSP_PROBE_RESPOND(&q->base, slot->op, slot->bytes, slot->taken_ns, q->base.worker->now_ns);
 	if (slot->bytes || slot->op == XSP_IO_FLUSH) /* it was not refused */
 		count_request(q, slot);
@@ -465,6 +494,7 @@ void xsp_blkq_finish(struct xsp_queue *queue)
 {
 	struct xsp_blkq *q = xsp_blkq_of(queue);
 	uint32_t n = q->n_done, step = xsp_ring_step(q->back.ring.size);
+	bool wants_event;
 
 	for (uint32_t at = 0; at < n; at += XSP_VISIT_REQS)
 		data_out(q, q->done_slots + at, n - at < XSP_VISIT_REQS ? n - at : XSP_VISIT_REQS);
@@ -475,7 +505,9 @@ void xsp_blkq_finish(struct xsp_queue *queue)
 	}
 	xsp_gauge(&q->c.stats->in_flight, q->in_flight);
 	q->n_done = 0;
-	if (xsp_ring_back_push(&q->back.ring))
+	wants_event = xsp_ring_back_push(&q->back.ring);
+	xsp_journal_published(&q->journal, q->back.ring.rsp_prod_pvt, q->done_slots, n);
+	if (wants_event)
 		xsp_queue_notify(&q->base.port[0]);
 	submit_barrier(q);
 	if (q->base.stopping)

@@ -7,6 +7,7 @@
 #ifndef XSP_BACKEND_BLK_QUEUE_H
 #define XSP_BACKEND_BLK_QUEUE_H
 
+#include "backend/blk/journal.h"
 #include "backend/blk/near.h"
 #include "backend/blk/pages.h"
 #include "backend/blk/request.h"
@@ -18,24 +19,6 @@
 
 #define XSP_NO_IO   UINT32_MAX
 #define XSP_NO_SLOT UINT16_MAX
-
-/*
- * One request between take and respond: everything that is needed to do it again. No pointers, so
- * that the array can be found again in shared memory by a successor.
- */
-struct xsp_slot {
-	struct xsp_blk_req req; /* the private copy */
-	uint64_t taken_ns;
-	uint32_t io;     /* number of the worker's io, XSP_NO_IO when the slot is free */
-	int16_t status;
-	uint16_t n_segs; /* of data: direct or indirect */
-	uint64_t bytes;  /* of data, once the request is checked */
-	uint8_t op;      /* enum xsp_io_op, once the request is checked */
-	bool drain;      /* a barrier: alone in flight */
-	uint8_t pad[6];
-	uint32_t cost, period; /* in the worker's window */
-};
-static_assert(sizeof(struct xsp_slot) <= 192, "a slot stays small: 512 of them at ring order 4");
 
 /* What the device fills in before start, besides what queue.h asks for; read-only for the worker. */
 struct xsp_blkq_config {
@@ -49,6 +32,8 @@ struct xsp_blkq_config {
 	struct xsp_target *target;
 	struct xsp_blk_stats *stats;
 	unsigned int shares_serial; /* of the device's limits: which of them shares are */
+	char journal[XSP_JOURNAL_PATH]; /* its file */
+	uint64_t life;     /* of the guest */
 };
 
 struct xsp_blkq {
@@ -60,10 +45,12 @@ struct xsp_blkq {
 	struct xsp_blk_back back;
 	struct xsp_blk_limits limits;
 	struct xsp_sring *sring;
-	struct xsp_slot *slots;
+	struct xsp_journal journal;
+	struct xsp_slot *slots; /* the journal's */
 	uint16_t *free_slots, *done_slots; /* stacks of slot numbers */
 	uint16_t *parked;   /* taken, first come first: they wait for an area */
-	uint32_t n_free, n_done, n_parked, in_flight;
+	uint16_t *again;    /* taken by a daemon that was killed, the last first: before anything new */
+	uint32_t n_free, n_done, n_parked, n_again, in_flight;
 	uint32_t areas; /* that its requests hold */
 	int64_t deficit; /* of deficit round robin: cost it may still take */
 	bool has_claim; /* to XSP_CLAIM_IOS and one area of the worker's */
@@ -96,6 +83,12 @@ void xsp_blkq_finish(struct xsp_queue *q);
 
 /* The segments of a slot's data: the private copy. */
 struct xsp_blk_seg *xsp_blkq_segs(const struct xsp_blkq *q, struct xsp_slot *slot);
+
+/* The operation inside an indirect request; it is what Linux's blkfront wants to hear in the answer, too. */
+static inline uint8_t xsp_blkq_inner_op(const struct xsp_slot *slot)
+{
+	return slot->req.op == XSP_BLK_INDIRECT ? slot->req.nr_segs : slot->req.op;
+}
 
 /** xsp_blkq_snap - fill a copy for `xensplit ring` */
 void xsp_blkq_snap(struct xsp_blkq *q, struct xsp_ring_snap *ret);

@@ -10,22 +10,36 @@
 
 /* --- begin ------------------------------------------------------------------------------------- */
 
+/* Without its file a disk works, and is left alone after a kill: worth a warning, no more. */
+static int open_journal(struct xsp_blkq *q, uint32_t n)
+{
+	int err = xsp_journal_open(&q->journal, q->c.journal, n);
+
+	if (err == -EAGAIN)
+		return xsp_queue_fail(&q->base, err, "another daemon has its journal %s", q->c.journal);
+	if (!err)
+		return 0;
+	xsp_warn(q->base.name, "no journal %s (%s): it would not survive a kill of this daemon", q->c.journal,
+		 strerror(-err));
+	return xsp_journal_open(&q->journal, NULL, n);
+}
+
 static int make_slots(struct xsp_blkq *q, uint32_t n)
 {
-	q->slots = calloc(n, sizeof(*q->slots));
+	int err = open_journal(q, n);
+
+	if (err == -EAGAIN)
+		return err;
 	q->free_slots = calloc(n, sizeof(*q->free_slots));
 	q->done_slots = calloc(n, sizeof(*q->done_slots));
 	q->parked = calloc(n, sizeof(*q->parked));
+	q->again = calloc(n, sizeof(*q->again));
 	if (q->c.persistent)
 		q->pages = xsp_pages_new(q->base.worker->xgt, q->base.domid, q->c.stats);
-	if (!q->slots || !q->free_slots || !q->done_slots || !q->parked ||
+	if (err || !q->free_slots || !q->done_slots || !q->parked || !q->again ||
 	    (q->c.persistent && !q->pages))
 		return xsp_queue_fail(&q->base, -ENOMEM, "no memory for %u slots", n);
-	for (uint32_t i = 0; i < n; i++) {
-		q->slots[i].io = XSP_NO_IO;
-		q->free_slots[i] = (uint16_t)(n - 1 - i);
-	}
-	q->n_free = n;
+	q->slots = q->journal.slots;
 	q->barrier = XSP_NO_SLOT;
 	return 0;
 }
@@ -55,22 +69,28 @@ static bool recorded(const struct xsp_blkq *q, uint32_t *rsp_prod)
 	       ref == q->c.ring_ref[0] && evtchn == q->base.port[0].guest;
 }
 
-/* Where to begin in the ring; -EBUSY when a former daemon may have left requests unanswered. */
-static int choose_start(struct xsp_blkq *q, uint32_t size, uint32_t *ret)
+static struct xsp_journal_id journal_id(const struct xsp_blkq *q)
 {
-	uint32_t rsp_prod = xsp_load(&q->sring->rsp_prod);
-	uint32_t req_prod = xsp_load(&q->sring->req_prod);
+	struct xsp_journal_id id = {
+		.life = q->c.life,
+		.domid = q->base.domid,
+		.devid = q->base.devid,
+		.queue = q->base.index,
+		.evtchn = q->base.port[0].guest,
+		.abi = q->c.abi,
+		.order = q->c.order,
+		.shifts = (uint32_t)q->c.shifts.number << 8 | q->c.shifts.segment,
+	};
+
+	memcpy(id.ring_ref, q->c.ring_ref, sizeof(id.ring_ref));
+	return id;
+}
+
+/* No journal tells how it was left: what was drained or is idle can be served on. */
+static int judge_ring(struct xsp_blkq *q, uint32_t rsp_prod, uint32_t req_prod)
+{
 	uint32_t left_at;
 
-	*ret = rsp_prod;
-	if (q->base.adopt == XSP_ADOPT_NEW) {
-		/* Its old requests would be done again. */
-		if (rsp_prod)
-			return xsp_queue_fail(&q->base, -EPROTO,
-					      "the ring is not new: it holds %u responses already",
-					      rsp_prod);
-		return 0;
-	}
 	if (recorded(q, &left_at)) {
 		if (rsp_prod != left_at)
 			return xsp_queue_fail(
@@ -83,9 +103,63 @@ static int choose_start(struct xsp_blkq *q, uint32_t size, uint32_t *ret)
 				      "reattach the disk or restart the guest",
 				      req_prod - rsp_prod);
 	}
-	if (req_prod - rsp_prod > size)
+	if (req_prod - rsp_prod > q->journal.n)
 		return xsp_queue_fail(&q->base, -EPROTO, "the ring's request index is out of bounds");
 	return 0;
+}
+
+/* Where to begin in the ring; -EBUSY when a former daemon may have left requests unanswered. */
+static int choose_start(struct xsp_blkq *q, struct xsp_recovery *r)
+{
+	struct xsp_journal_id id = journal_id(q);
+	uint32_t rsp_prod = xsp_load(&q->sring->rsp_prod);
+	uint32_t req_prod = xsp_load(&q->sring->req_prod);
+	const char *why;
+	int err = 0;
+
+	/* Its old requests would be done again. */
+	if (q->base.adopt == XSP_ADOPT_NEW && rsp_prod)
+		return xsp_queue_fail(&q->base, -EPROTO, "the ring is not new: it holds %u responses already",
+				      rsp_prod);
+	if (q->base.adopt != XSP_ADOPT_NEW && xsp_journal_is_of(&q->journal, &id)) {
+		if (!xsp_journal_recover(&q->journal, rsp_prod, req_prod, r, &why))
+			return 0;
+		xsp_warn(q->base.name, "%s", why);
+	}
+	if (q->base.adopt != XSP_ADOPT_NEW)
+		err = judge_ring(q, rsp_prod, req_prod);
+	if (err)
+		return err;
+	xsp_journal_begin(&q->journal, &id, rsp_prod);
+	r->n_answered = r->n_live = 0;
+	r->rsp_prod = r->req_cons = rsp_prod;
+	return 0;
+}
+
+/* What was answered and not published is now; what was taken comes again, the others are free. */
+static void restore(struct xsp_blkq *q, const struct xsp_recovery *r)
+{
+	for (uint32_t i = 0; i < q->journal.n; i++)
+		q->slots[i].io = XSP_NO_IO;
+	q->back.abi = q->c.abi;
+	xsp_ring_back_init(&q->back.ring, q->sring, q->journal.n, r->rsp_prod);
+	q->back.ring.req_cons = r->req_cons;
+	for (uint32_t i = 0; i < r->n_answered; i++) {
+		const struct xsp_slot *slot = &q->slots[r->answered[i]];
+
+		xsp_blk_back_respond(&q->back, slot->req.id, xsp_blkq_inner_op(slot), slot->status);
+	}
+	if (r->n_answered) /* an adopted queue's guest is notified in any case */
+		xsp_ring_back_push(&q->back.ring);
+	xsp_journal_published(&q->journal, q->back.ring.rsp_prod_pvt, r->answered, r->n_answered);
+	for (uint32_t i = r->n_live; i > 0; i--)
+		q->again[q->n_again++] = r->live[i - 1];
+	for (uint32_t i = q->journal.n; i > 0; i--)
+		if (q->slots[i - 1].stage == XSP_SLOT_FREE)
+			q->free_slots[q->n_free++] = (uint16_t)(i - 1);
+	if (r->n_answered + r->n_live)
+		xsp_info(q->base.name, "queue %u: of what a killed daemon had taken, %u requests were answered, "
+			 "%u are done again", q->base.index, r->n_answered, r->n_live);
 }
 
 static void let_go(struct xsp_blkq *q)
@@ -97,32 +171,32 @@ static void let_go(struct xsp_blkq *q)
 	xsp_shares_put(&q->shares);
 	xsp_pages_free(q->pages);
 	q->pages = NULL;
-	free(q->slots);
+	xsp_journal_close(&q->journal);
 	free(q->free_slots);
 	free(q->done_slots);
 	free(q->parked);
+	free(q->again);
 	q->slots = NULL;
-	q->free_slots = q->done_slots = q->parked = NULL;
+	q->free_slots = q->done_slots = q->parked = q->again = NULL;
 }
 
 static int begin(struct xsp_queue *queue)
 {
 	struct xsp_blkq *q = xsp_blkq_of(queue);
-	uint32_t size = xsp_blk_ring_slots(q->c.order), start = 0;
 	struct xsp_worker *w = q->base.worker;
+	struct xsp_recovery r;
 	int err;
 
-	err = make_slots(q, size);
+	err = make_slots(q, xsp_blk_ring_slots(q->c.order));
 	if (!err)
 		err = map_ring(q);
 	if (!err)
-		err = choose_start(q, size, &start);
+		err = choose_start(q, &r);
 	if (err) {
 		let_go(q);
 		return err;
 	}
-	q->back.abi = q->c.abi;
-	xsp_ring_back_init(&q->back.ring, q->sring, size, start);
+	restore(q, &r);
 	q->limits = (struct xsp_blk_limits){
 		.sectors = q->c.target->size_bytes / XSP_SECTOR_SIZE,
 		.sector_size = q->c.target->sector_size,
@@ -149,8 +223,11 @@ static void end(struct xsp_queue *queue)
 	w->n_blkqs--;
 	xsp_share_leave(q);
 	w->claims_left += q->has_claim;
-	snprintf(q->base.record, sizeof(q->base.record), "%u %u %u", q->back.ring.rsp_prod_pvt,
-		 q->c.ring_ref[0], q->base.port[0].guest);
+	if (q->n_again) /* they are in the journal only */
+		snprintf(q->base.record, sizeof(q->base.record), "-");
+	else
+		snprintf(q->base.record, sizeof(q->base.record), "%u %u %u", q->back.ring.rsp_prod_pvt,
+			 q->c.ring_ref[0], q->base.port[0].guest);
 	let_go(q);
 }
 

@@ -106,20 +106,10 @@ static uint64_t widen(uint64_t sectors, unsigned int shift)
 	return sectors > UINT64_MAX >> shift ? UINT64_MAX : sectors << shift;
 }
 
-void xsp_blk_to_512(struct xsp_blk_req *req, struct xsp_blk_seg *segs, uint32_t n,
-		    struct xsp_blk_shifts shifts)
+void xsp_blk_segs_to_512(struct xsp_blk_seg *segs, uint32_t n, struct xsp_blk_shifts shifts)
 {
 	uint8_t in_page = (uint8_t)(XSP_PAGE_SIZE / XSP_SECTOR_SIZE >> shifts.segment);
 
-	req->sector = widen(req->sector, shifts.number);
-	if (req->op == XSP_BLK_DISCARD) {
-		req->discard.nr_sectors = widen(req->discard.nr_sectors, shifts.number);
-		return;
-	}
-	if (!shifts.segment)
-		return;
-	if (req->op != XSP_BLK_INDIRECT && n > XSP_BLK_SEGS)
-		n = XSP_BLK_SEGS;
 	for (uint32_t i = 0; i < n; i++) {
 		bool bad = segs[i].first >= in_page || segs[i].last >= in_page;
 
@@ -127,6 +117,16 @@ void xsp_blk_to_512(struct xsp_blk_req *req, struct xsp_blk_seg *segs, uint32_t 
 		segs[i].last = bad ? UINT8_MAX :
 				     (uint8_t)(((segs[i].last + 1) << shifts.segment) - 1);
 	}
+}
+
+void xsp_blk_to_512(struct xsp_blk_req *req, struct xsp_blk_shifts shifts)
+{
+	req->sector = widen(req->sector, shifts.number);
+	if (req->op == XSP_BLK_DISCARD)
+		req->discard.nr_sectors = widen(req->discard.nr_sectors, shifts.number);
+	else if (shifts.segment && req->op != XSP_BLK_INDIRECT)
+		xsp_blk_segs_to_512(req->seg, req->nr_segs < XSP_BLK_SEGS ? req->nr_segs : XSP_BLK_SEGS,
+				    shifts);
 }
 
 bool xsp_blk_aligned(const struct xsp_blk_seg *segs, uint32_t n, uint32_t sector_size)

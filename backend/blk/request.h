@@ -39,15 +39,15 @@ uint16_t xsp_blk_indirect_segs(const struct xsp_blk_req *req, const struct xsp_b
 
 /**
  * xsp_blk_to_512 - make the private copy count in 512 bytes, whatever its frontend counts in
- * @req:  just taken; nr_segs may be anything
- * @segs: the private copy of its segments, as for xsp_blk_check
- * @n:    how many of them were copied; for a direct request it is bounded here
+ * @req: just taken; nr_segs may be anything
+ *
+ * xsp_blk_segs_to_512 - the same for n segments of an indirect request.
  *
  * What has no equal in 512 bytes (an overflow, a sector out of its page) becomes something that
  * xsp_blk_check refuses.
  */
-void xsp_blk_to_512(struct xsp_blk_req *req, struct xsp_blk_seg *segs, uint32_t n,
-		    struct xsp_blk_shifts shifts);
+void xsp_blk_to_512(struct xsp_blk_req *req, struct xsp_blk_shifts shifts);
+void xsp_blk_segs_to_512(struct xsp_blk_seg *segs, uint32_t n, struct xsp_blk_shifts shifts);
 
 /**
  * xsp_blk_aligned - does each segment by itself begin and end at the disk's sector size?

@@ -46,7 +46,9 @@ static void judge(struct xsp_blk_req *req, const struct xsp_blk_limits *l)
 	uint64_t size = l->sectors * XSP_SECTOR_SIZE, bytes = 0;
 
 	HOLDS(xsp_blk_indirect_segs(req, l) <= XSP_AREA_SEGS);
-	xsp_blk_to_512(req, segs, indirect ? xsp_blk_indirect_segs(req, l) : req->nr_segs, l->shifts);
+	xsp_blk_to_512(req, l->shifts);
+	if (indirect && l->shifts.segment)
+		xsp_blk_segs_to_512(segs, xsp_blk_indirect_segs(req, l), l->shifts);
 	status = xsp_blk_check(req, segs, l, &plan, &why);
 	if (status != XSP_BLK_OKAY) {
 		HOLDS(status == XSP_BLK_ERROR || status == XSP_BLK_EOPNOTSUPP);

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# The daemon stopped and started under guests that do verified I/O, and killed: what was drained or
-# idle is taken over, what was not is left alone with the reason where people look.
+# The daemon stopped and killed under guests that do verified I/O, and started again: a guest notices
+# only a pause. Without its journal, a ring that was not idle is left alone, with the reason where people look.
 # timeout: 150
 # configs: release asan
 #
-#   RESTARTS=1000    SIGTERM and start so many times (20)
+#   RESTARTS=1000    SIGTERM and start so many times, and likewise SIGKILL (20)
 . "${0%/*}/faults.sh"
 
 restarts=${RESTARTS:-20}
@@ -14,9 +14,10 @@ be=/local/domain/0/backend/vbd/1/51712
 is_adopted() { # DOM: by the daemon that runs now
 	tail -c "+$((log_from + 1))" "$daemon_log" | grep -q "vbd/$1/51712: taken over"
 }
-killed() { # the daemon, without a word
+killed() { # [COMMAND...]: the daemon, without a word; COMMAND while there is none
 	kill -9 "$daemon"
 	wait "$daemon" 2>/dev/null
+	"${@:-true}"
 	start
 }
 start() {
@@ -57,7 +58,27 @@ wait $idler || rc=$?
 check "and works for the guest" [ $rc = 0 ]
 [ $rc = 0 ] || cat "$T/idle.log"
 
-# --- killed, with requests under way --------------------------------------------------------------
+# --- killed under load ----------------------------------------------------------------------------
+journals() { (cd "$XENSPLIT_LAB" && ls *.journal 2>/dev/null | sed 's/.journal$//' | xargs); }
+good_begin 1 1 --flush-every 50
+good_begin 2 1 --ring-order 2 --bs 128K --qd 8 --queues 2
+await 5 be_is 1 4 && await 5 be_is 2 4 || fatal "the guests do not connect"
+good_works 1
+check "a journal for each queue: $(journals)" [ "$(journals)" = "vbd-1-51712-0 vbd-2-51712-0 vbd-2-51712-1" ]
+n=0
+for ((i = 0; i < restarts; i++)); do
+	sleep 0.1$i
+	killed
+	await 8 is_adopted 1 && await 8 is_adopted 2 || { wrong "kill $i: not taken over"; break; }
+	n=$((n + 1))
+done
+check "killed $n of $restarts times" [ $n = "$restarts" ]
+good_end 1 "over $n kills"
+good_end 2 "over $n kills"
+again=$(sed -n 's/.* requests were answered, \([0-9]*\) are done again/\1/p' "$daemon_log" | awk '{ n += $1 } END { print n + 0 }')
+check "$again requests were done again" [ "$again" -gt "$restarts" ]
+
+# --- killed, with requests under way, and the journal is gone ------------------------------------
 detach 1 || wrong "detach"
 attach_wait 1 "delay,ms=60000:file:$T/a.img"
 guest_start 1 "$B/bin/xsp-evil" 51712 hold >"$T/hold.log"
@@ -65,7 +86,8 @@ holder=$started
 await 5 grep -q holding "$T/hold.log" || wrong "the holding guest does not connect"
 good_begin 2 1
 good_works 2
-killed
+check "with a connection goes its journal: $(journals)" [ "$(journals)" = "vbd-1-51712-0 vbd-2-51712-0" ]
+killed rm -f "$XENSPLIT_LAB"/*.journal
 reason() { xenstore-read $be/xensplit-error 2>/dev/null | grep -q '[0-9]* requests were outstanding'; }
 check "killed with requests under way: the reason is in the store" await 8 reason
 check "its state was not touched" be_is 1 4

@@ -246,14 +246,14 @@ static void dialects(void **state)
 		struct xsp_blk_req req = request(XSP_BLK_READ, rows[i].sector, 2);
 
 		req.seg[0].last = req.seg[1].last = rows[i].last;
-		xsp_blk_to_512(&req, req.seg, req.nr_segs, shifts);
+		xsp_blk_to_512(&req, shifts);
 		assert_int_equal(judge(&req, &big, &plan), XSP_BLK_OKAY);
 		assert_int_equal(plan.offset, 40960);
 		assert_int_equal(plan.len, 8192);
 		assert_int_equal(req.seg[1].last, 7);
 		req = (struct xsp_blk_req){ .op = XSP_BLK_DISCARD, .sector = rows[i].sector,
 					    .discard.nr_sectors = rows[i].nr_sectors };
-		xsp_blk_to_512(&req, req.seg, req.nr_segs, shifts);
+		xsp_blk_to_512(&req, shifts);
 		assert_int_equal(judge(&req, &big, &plan), XSP_BLK_OKAY);
 		assert_int_equal(plan.offset, 40960);
 		assert_int_equal(plan.len, 8192);
@@ -273,22 +273,22 @@ static void dialect_lying_peer(void **state)
 		struct xsp_blk_req req = request(XSP_BLK_WRITE, sectors[i], 1);
 
 		req.seg[0].last = 0;
-		xsp_blk_to_512(&req, req.seg, req.nr_segs, shifts);
+		xsp_blk_to_512(&req, shifts);
 		assert_int_equal(judge(&req, &big, &plan), XSP_BLK_ERROR);
 		req = (struct xsp_blk_req){ .op = XSP_BLK_DISCARD, .sector = 8, .discard.nr_sectors = sectors[i] };
-		xsp_blk_to_512(&req, req.seg, req.nr_segs, shifts);
+		xsp_blk_to_512(&req, shifts);
 		assert_int_equal(judge(&req, &big, &plan), XSP_BLK_ERROR);
 	}
 	for (unsigned int v = 1; v < 256; v++) {
 		struct xsp_blk_req req = request(XSP_BLK_WRITE, 8, (uint8_t)v);
 
 		req.seg[0].last = (uint8_t)v;
-		xsp_blk_to_512(&req, req.seg, req.nr_segs, shifts);
+		xsp_blk_to_512(&req, shifts);
 		assert_int_equal(judge(&req, &big, &plan), XSP_BLK_ERROR);
 		req.nr_segs = 1;
 		req.seg[0].first = (uint8_t)v;
 		req.seg[0].last = 0;
-		xsp_blk_to_512(&req, req.seg, req.nr_segs, shifts);
+		xsp_blk_to_512(&req, shifts);
 		assert_int_equal(judge(&req, &big, &plan), XSP_BLK_ERROR);
 	}
 }

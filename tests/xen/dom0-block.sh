@@ -131,7 +131,7 @@ for round in 1 2; do
 done
 check "guest 1's I/O went on without an error" eval "wait $fio1 || { cat /tmp/fio1; false; }"
 
-step "20 restarts of the daemon under verified I/O"
+step "20 restarts of the daemon under verified I/O, five of them after SIGKILL"
 loop() { # runs fio until /tmp/stop appears; the first error ends it
 	echo "n=0; rm -f /tmp/stop; while [ ! -e /tmp/stop ]; do
 		$(fio_verify xvda 6m) >/tmp/fio.log 2>&1 || { cat /tmp/fio.log; exit 1; }; n=\$((n + 1)); done; echo \$n rounds"
@@ -143,11 +143,18 @@ done
 sleep 2
 restarts=0 start=$SECONDS
 for ((i = 0; i < 20; i++)); do
-	daemon_stop >/tmp/restart 2>&1 && daemon_start >>/tmp/restart 2>&1 || { cat /tmp/restart; break; }
+	if [ $((i % 4)) = 3 ]; then
+		daemon_stop KILL # the journals are what is left
+	else
+		daemon_stop >/tmp/restart 2>&1 || { cat /tmp/restart; break; }
+	fi
+	daemon_start >/tmp/restart 2>&1 || { cat /tmp/restart; break; }
 	restarts=$((restarts + 1))
 	sleep 0.7
 done
 check "20 restarts ($restarts in $((SECONDS - start)) s), each stop with exit 0" [ $restarts = 20 ]
+again=$(sed -n 's/.* requests were answered, \([0-9]*\) are done again/\1/p' "$XSP_DAEMON_LOG" | awk '{ n += $1 } END { print n + 0 }')
+refuse "after SIGKILL too the disks were taken over ($again requests done again)" grep "not taken over" "$XSP_DAEMON_LOG"
 for n in 1 2; do
 	in_guest $n touch /tmp/stop
 	eval "p=\$loop$n"

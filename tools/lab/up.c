@@ -209,7 +209,7 @@ static void clean(const char *dir)
 		const char *dot = strrchr(e->d_name, '.');
 
 		if ((dot && (!strcmp(dot, ".xs") || !strcmp(dot, ".log") || !strcmp(dot, ".sock") ||
-			     !strcmp(dot, ".pid"))) ||
+			     !strcmp(dot, ".pid") || !strcmp(dot, ".journal"))) ||
 		    !strncmp(e->d_name, "xsd_", 4))
 			unlinkat(dirfd(d), e->d_name, 0);
 	}
