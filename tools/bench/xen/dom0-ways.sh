@@ -257,6 +257,26 @@ virtual_function() { # its queues and its interrupt are the physical function's 
 	echo 1 >$d/0000:$pf/sriov_drivers_autoprobe # for pciback
 	"$images/virtual-function" /dev/nvme0 1 2 1
 }
+sriov_why() { # what the guest's kernel says of the device
+	in_guest 2 "grep nvme /proc/interrupts; dmesg | grep -iE 'nvme|pcifront|pci 0' | tail -n 20" >/tmp/why
+	guest_log 2 >>/tmp/why
+	cat /tmp/why >&2
+	xl dmesg | grep -E 'AMD-Vi|IO_PAGE' | tail -n 5 >&2
+	grep -E '^\[.*nvme|,nvme|;nvme' /tmp/why | tail -n 1 | sed 's/^.*[];] *//'
+}
+vf_in_dom0() {
+	local d=/sys/bus/pci/devices/0000:$vf rc
+	echo nvme >$d/driver_override
+	(echo 0000:$vf >/sys/bus/pci/drivers/nvme/bind) &
+	eventually 200 grep -q live $d/nvme/nvme*/state
+	rc=$?
+	wait $!
+	grep nvme /proc/interrupts
+	dmesg | grep -iE 'nvme|0000:01' | tail -n 8
+	(echo 0000:$vf >/sys/bus/pci/drivers/nvme/unbind)
+	echo >$d/driver_override
+	return $rc
+}
 part_sriov() {
 	step "a device that makes devices of itself"
 	check "Dom0 drives the NVMe" dom0_nvme || { blocked sriov "Dom0 can't drive an NVMe with SR-IOV"; return; }
@@ -264,6 +284,8 @@ part_sriov() {
 		blocked sriov "the virtual function can't be made: $(tail -n 1 /tmp/check.out)"
 		return
 	}
+	check "Dom0 drives it" vf_in_dom0
+	cat /tmp/check.out
 	modprobe xen-pciback
 	nvme=$vf
 	check "Dom0 gives it away" xl pci-assignable-add $vf || {
@@ -276,10 +298,10 @@ part_sriov() {
 	}
 	guest_is sriov 2
 	echo "sriov-dom0 0 dom0" >>$out/guests
-	direct_drive nvme >/tmp/why && fact sriov-stock-driver works || fact sriov-stock-driver "$(grep nvme /tmp/why | tail -n 1 | cut -d']' -f2-)"
-	cat /tmp/why
+	direct_drive nvme >/tmp/why && fact sriov-stock-driver works || fact sriov-stock-driver "$(sriov_why)"
 	check "the guest's driver finds it, with msix-off" direct_drive msix-off nvme || {
-		blocked sriov "the guest's driver fails: $(grep nvme /tmp/check.out | tail -n 1 | cut -d']' -f2-)"
+		fact sriov-mended-driver "$(sriov_why)"
+		blocked sriov "the guest's driver fails: $(sriov_why)"
 		return
 	}
 	fact sriov-interrupts "$(direct_interrupts)"

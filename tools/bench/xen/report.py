@@ -14,6 +14,7 @@ HYPERCALL = 0x00201000 + 13 # TRC_PV_HYPERCALL_V2
 SUBCALL = 0x00202000 + 14   # TRC_PV_HYPERCALL_SUBCALL: one in a multicall
 EMULATE = 0x00201000 + 6    # TRC_PV_EMULATE_PRIVOP: reads of the time stamp counter, here
 TO = 0x00028000 + 15        # TRC_SCHED_SWITCH_INFNEXT: domid, ...
+STAYS = 0x00028000 + 17     # TRC_SCHED_SWITCH_INFCONT: domid, ...; a CPU that polls never switches
 TRAPS = {0x00201000 + n for n in (3, 4, 5, 6, 9, 10, 11)} # TRC_PV_*: traps, page faults, emulated instructions
 EXIT = 0x00081000 + 2       # TRC_HVM_VMEXIT: the reason, ...
 WIDE = 0x100                # TRC_64_FLAG: a 64-bit guest's
@@ -30,7 +31,11 @@ GRANT = {0: "map", 1: "unmap", 5: "copy"}
 class Trace:
     """Counts of hypercalls by domain and name; grant references by domain and kind; entries into Xen of
     each domain, of them those to have an instruction emulated, and why an HVM or PVH one left its guest;
-    nanoseconds that it had a CPU (32767: nobody)."""
+    nanoseconds that it had a CPU (32767: nobody), and that CPU by CPU."""
+
+    def busiest(self, domain):
+        """The part of the time that a domain has the CPU that it has most."""
+        return max((self.ran_on[c, domain] / t for c, t in self.seen_on.items() if t), default=0)
 
     def __init__(self, path):
         self.calls = collections.Counter()
@@ -40,6 +45,8 @@ class Trace:
         self.emulated = collections.Counter()
         self.exits = collections.Counter()
         self.ran = collections.Counter()
+        self.ran_on = collections.Counter()
+        self.seen_on = collections.Counter()
         self.lost = False
         self.cpus = 1
         cpu, domain, seen = 0, None, None # who runs on that CPU, and until when that is counted
@@ -58,10 +65,13 @@ class Trace:
                 cpu = extra[0]
                 self.cpus = max(self.cpus, cpu + 1)
                 domain, seen = cpus.get(cpu, (None, None))
-            if now and seen and domain is not None:
-                self.ran[domain] += now - seen
+            if now and seen:
+                self.seen_on[cpu] += now - seen
+                if domain is not None:
+                    self.ran[domain] += now - seen
+                    self.ran_on[cpu, domain] += now - seen
             seen = now or seen
-            if event == TO:
+            if event in (TO, STAYS):
                 domain = extra[0]
             elif event == LOST:
                 self.lost = True

@@ -59,6 +59,7 @@ def traced(where, way, job, few, many, domid, us):
                      "virtual_us": max(more("ran", d), 0)}
     row["idle_virtual_us"] = max(more("ran", IDLE), 0)
     row["cpus"] = b.cpus
+    row["dom0_busiest_cpu"] = round(b.busiest(0), 3)
     all_ = row["guest"]["virtual_us"] * (domid != 0) + row["dom0"]["virtual_us"] + row["idle_virtual_us"]
     for part in (row["guest"], row["dom0"], row):
         for k in part:
@@ -128,7 +129,7 @@ def costs(rows):
                  "–" if none else "%.2f" % abs(g["event_channel_ops"]), "%.2f" % abs(d["event_channel_ops"]),
                  "%.2f" % abs(d["grant_ops"]), "–" if none or shared else round(g["virtual_us"] * 250),
                  "–" if shared else round(d["virtual_us"] * 250),
-                 "–" if none else "%d %%" % round(100 * d["virtual_us"] / (g["virtual_us"] + d["virtual_us"])))
+                 "–" if none or shared else "%d %%" % round(100 * d["virtual_us"] / (g["virtual_us"] + d["virtual_us"])))
 
 
 def main():
