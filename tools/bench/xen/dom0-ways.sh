@@ -27,23 +27,30 @@ blocked() { # WAY REASON...
 in_way() { # GUEST (0: Dom0) SHELL TEXT
 	if [ "$1" = 0 ]; then bash -c "$2"; else IN_GUEST_TIMEOUT=900 in_guest "$1" "$2"; fi
 }
-untraced() { # DEV IOS JOB...: fio's line, NAME;READ-MS;WRITE-MS of each with N and with 5 N: starting it costs more than they
-	local dev=$1 ios=$2 j text
+untraced() { # DEV IOS JOB...: fio's line, NAME,IOS;READ-MS;WRITE-MS with N and with 5 N, three times: starting it costs more
+	local dev=$1 ios=$2 j n text
 	shift 2
 	text="--name=global $(job_common "$dev") --stonewall"
 	for j; do # once before they count: pages mapped, code warm
 		text+=" --name=- $(job_kind "$j") --number_ios=$ios"
-		text+=" --name=$j;$ios $(job_kind "$j") --number_ios=$ios --name=$j;$((5 * ios)) $(job_kind "$j") --number_ios=$((5 * ios))"
+		for n in $ios $((5 * ios)) $ios $((5 * ios)) $ios $((5 * ios)); do
+			text+=" --name=$j,$n $(job_kind "$j") --number_ios=$n"
+		done
 	done
-	echo "fio ${text//;/,} | cut -d';' -f3,9,50 | grep -v ^-"
+	echo "fio $text | cut -d';' -f3,9,50 | grep -v ^-"
 }
 disk_jobs() { # WAY GUEST DEV IOS [JOB...]: each untraced, for the time, and traced, for the counts
 	local way=$1 guest=$2 dev=$3 ios=$4 j n ms
 	shift 4
 	[ $# -gt 0 ] || set -- rr1 rr32 rw32 sr8
 	in_way "$guest" "for i in 1 2 3 4 5 6 7 8 9; do [ -b /dev/$dev ] && exit; sleep 1; done; exit 1" || return
+	touch $out/times
 	in_way "$guest" "$(untraced "$dev" "$ios" "$@")" >/tmp/untraced || return
-	[ "$(wc -l </tmp/untraced)" = $((2 * $#)) ] || { cat /tmp/untraced; return 1; }
+	[ "$(wc -l </tmp/untraced)" = $((6 * $#)) ] || { cat /tmp/untraced; return 1; }
+	for j; do # what an earlier run of this part left
+		sed -i "/^$way $j /d" $out/times
+		rm -f $out/$way.$j.*.xtr
+	done
 	while IFS=';' read -r j ms; do echo "$way ${j/,/ } $ms"; done </tmp/untraced | tee -a $out/times
 	for j; do
 		case $j in rr1 | rr32) ;; *) continue ;; esac
@@ -123,15 +130,15 @@ part_hvm() {
 	check "it boots" hvm_start || return
 	guest_is emulated 9
 	guest_is hvm-pv 9
-	check "IDE: 4 KiB reads" disk_jobs emulated 9 sda 20 rr1 rr32
+	check "IDE: 4 KiB reads" disk_jobs emulated 9 sda 10 rr1 rr32
 	cat /tmp/check.out
-	check "PV drivers in the same guest: 4 KiB reads" disk_jobs hvm-pv 9 xvdq 50 rr1 rr32
+	check "PV drivers in the same guest: 4 KiB reads" disk_jobs hvm-pv 9 xvdq 100 rr1 rr32
 	cat /tmp/check.out
 	check "e1000: TCP" net_jobs emulated 9 e1000
 	check "PV drivers in the same guest: TCP" net_jobs hvm-pv 9 vif
-	check "IDE: the other jobs" disk_jobs emulated 9 sda 20 rw32 sr8
+	check "IDE: the other jobs" disk_jobs emulated 9 sda 10 rw32 sr8
 	cat /tmp/check.out
-	check "PV drivers in the same guest: the other jobs" disk_jobs hvm-pv 9 xvdq 50 rw32 sr8
+	check "PV drivers in the same guest: the other jobs" disk_jobs hvm-pv 9 xvdq 100 rw32 sr8
 	cat /tmp/check.out
 	guest_destroy 9
 }
@@ -146,7 +153,7 @@ pv_start() { # WAY TYPE [XL]: a guest on a null block device
 part_pv() { # WAY TYPE
 	step "a $2 guest on xensplitd"
 	check "it boots" pv_start "$1" "$2" || return
-	check "the jobs" disk_jobs "$1" 1 xvda 100
+	check "the jobs" disk_jobs "$1" 1 xvda 200
 	cat /tmp/check.out
 	check "TCP" net_jobs "$1" 1 vif
 	guest_stop 1
@@ -157,11 +164,11 @@ part_poll() {
 	step "a worker that sleeps, and one that polls, on a CPU of its own"
 	check "the worker sleeps when idle" xensplit worker set 0 mode=event
 	check "a guest with a CPU of its own" pv_start pv-event pv 'cpus = "2"' || return
-	check "the jobs" disk_jobs pv-event 1 xvda 100 rr1 rr32
+	check "the jobs" disk_jobs pv-event 1 xvda 200 rr1 rr32
 	cat /tmp/check.out
 	check "the worker polls, on a CPU of its own" xensplit worker set 0 mode=always cpus=1
 	guest_is pv-poll 1
-	check "the jobs, polled" disk_jobs pv-poll 1 xvda 100 rr1 rr32
+	check "the jobs, polled" disk_jobs pv-poll 1 xvda 200 rr1 rr32
 	cat /tmp/check.out
 	guest_stop 1
 }
@@ -217,7 +224,7 @@ part_direct() {
 	check "Dom0 drives the NVMe" dom0_nvme || return
 	echo "dom0-nvme 0 dom0" >>$out/guests
 	echo "dom0-nvme-again 0 dom0" >>$out/guests
-	check "Dom0: the jobs" disk_jobs dom0-nvme 0 nvme0n1 200
+	check "Dom0: the jobs" disk_jobs dom0-nvme 0 nvme0n1 400
 	cat /tmp/check.out
 	modprobe xen-pciback
 	check "Dom0 gives it away" xl pci-assignable-add $nvme || return
@@ -225,11 +232,11 @@ part_direct() {
 	guest_is direct 2
 	guest_is direct-msix 2
 	check "the guest's driver finds it" direct_drive nvme &&
-		check "the guest: the jobs" disk_jobs direct 2 nvme0n1 200
+		check "the guest: the jobs" disk_jobs direct 2 nvme0n1 400
 	cat /tmp/check.out
 	fact direct-interrupts "$(direct_interrupts)"
 	check "the driver again, with msix-off" direct_drive msix-off nvme &&
-		check "the guest: the jobs" disk_jobs direct-msix 2 nvme0n1 200
+		check "the guest: the jobs" disk_jobs direct-msix 2 nvme0n1 400
 	cat /tmp/check.out
 	fact direct-msix-interrupts "$(direct_interrupts)"
 	direct_alone
@@ -243,7 +250,7 @@ part_direct() {
 	check "it is reset" eval "echo 1 >/sys/bus/pci/devices/0000:$nvme/reset"
 	check "Dom0 takes it back" xl pci-assignable-remove -r $nvme
 	check "Dom0 uses it again" eventually 20 test -b /dev/nvme0n1 &&
-		check "Dom0: the jobs again" disk_jobs dom0-nvme-again 0 nvme0n1 200
+		check "Dom0: the jobs again" disk_jobs dom0-nvme-again 0 nvme0n1 400
 	cat /tmp/check.out
 }
 
@@ -305,10 +312,10 @@ part_sriov() {
 		return
 	}
 	fact sriov-interrupts "$(direct_interrupts)"
-	check "the guest: the jobs" disk_jobs sriov 2 nvme0n1 200 || return
+	check "the guest: the jobs" disk_jobs sriov 2 nvme0n1 400 || return
 	cat /tmp/check.out
 	in_guest 2 "$(job rr32 nvme0n1 1000)" >/tmp/beside &
-	check "Dom0 on the physical function meanwhile: the jobs" disk_jobs sriov-dom0 0 nvme0n1 200 rr32
+	check "Dom0 on the physical function meanwhile: the jobs" disk_jobs sriov-dom0 0 nvme0n1 400 rr32
 	cat /tmp/check.out
 	wait $!
 	[ -s /tmp/beside ] && fact sriov-both yes || fact sriov-both no
