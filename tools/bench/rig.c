@@ -94,13 +94,17 @@ int rig_lab(struct rig *r, unsigned int guests)
 	}
 	snprintf(path, sizeof(path), "%s:%s", r->bindir, getenv("PATH") ? getenv("PATH") : "/usr/bin:/bin");
 	setenv("PATH", path, 1);
-	snprintf(r->lab, sizeof(r->lab), "%s/lab", r->dir);
+	/* The daemon's socket lies here, and its journals beside it: on a tmpfs, as on a host. */
+	snprintf(r->lab, sizeof(r->lab), "/dev/shm/xensplit-lab.XXXXXX");
+	if (!mkdtemp(r->lab)) {
+		snprintf(r->lab, sizeof(r->lab), "%s/lab", r->dir);
+		mkdir(r->lab, 0755);
+	}
 	snprintf(r->log, sizeof(r->log), "%s/log", r->dir);
 	snprintf(r->file[0], sizeof(r->file[0]), "%s/disk", r->dir);
 	snprintf(r->file[1], sizeof(r->file[1]), "%s/direct", r->dir);
-	snprintf(r->socket, sizeof(r->socket), "%s/lab/d.sock", r->dir);
+	snprintf(r->socket, sizeof(r->socket), "%s/d.sock", r->lab);
 	snprintf(number, sizeof(number), "%u", guests);
-	mkdir(r->lab, 0755);
 	r->guests = guests;
 	r->is_up = true;
 	return child_run(up, r->log) ? failed(r, "xensplit lab up") : 0;
@@ -126,6 +130,8 @@ void rig_down(struct rig *r)
 	child_stop(&r->daemon);
 	if (r->is_up)
 		child_run(down, r->log);
+	if (r->lab[0])
+		nftw(r->lab, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 	if (r->dir[0])
 		nftw(r->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
