@@ -15,9 +15,9 @@ clean() {
 }
 
 tools/run/run.sh --seconds 6 >"$T/out" 2>&1 || bad "the run: exit $?"
-for line in "three guests" "a new xensplitd serves all three" "guest 1: .* every block right" \
+for line in "three guests" "a new xensplitd serves all three" "the next xensplitd serves all three" "guest 1: .* every block right" \
 	"guest 2: .* every block right" "guest 3: ext4 .* e2fsck clean" "a network interface each" \
-	"fetched over HTTP from a neighbour" "Mb/s of TCP.* one connection across the restart" "All verified" "make xen-shell"; do
+	"fetched over HTTP from a neighbour" "Mb/s of TCP.* one connection across both" "All verified" "make xen-shell"; do
 	grep -q "$line" "$T/out" || bad "the run does not say '$line'"
 done
 [ "$(grep -c 'guest[123] .*evt/req' "$T/out")" -ge 9 ] || bad "no plain lines of statistics"

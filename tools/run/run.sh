@@ -5,7 +5,7 @@
 # Brings the lab up with Dom0 and three guests, each with a disk image of its own on one file
 # system and a network interface on one bridge. Two guests write, read back and compare under load;
 # the third sends a real ext4 file system through its PV disk and back over NBD; all three fetch a
-# file from each other over HTTP. In the middle the daemon is stopped and started.
+# file from each other over HTTP. In the middle the daemon is stopped and started, and killed.
 # Ends with what was verified; exit 0 only if all of it was. Leaves nothing behind.
 #
 #   B=build/release tools/run/run.sh [--keep] [--seconds N]
@@ -183,13 +183,13 @@ shutil.copyfileobj(u.urlopen(sys.argv[1], timeout=30), open(sys.argv[2], "wb"))'
 	done
 }
 
-# SIGTERM, wait for its end, start the next one; pause: how long until it served all again.
-restart_daemon() {
+# Wait for its end, start the next one; pause: how long until it served all again.
+restart_daemon() { # SIGNAL
 	local t0 pid answer
 	t0=$(now)
 	dom0 xensplit --json status >"$D/status" && pid=$(field "$D/status" pid) && [ -n "$pid" ] || return 1
-	dom0 sh -c 'kill -TERM "$1" && while kill -0 "$1" 2>/dev/null; do sleep 0.01; done' sh "$pid" || return 1
-	in_background "$D/xensplitd2.log" dom0 xensplitd --socket "$XENSPLIT_LAB/xensplitd.sock"
+	dom0 sh -c 'kill -"$2" "$1" && while kill -0 "$1" 2>/dev/null; do sleep 0.01; done' sh "$pid" "$1" || return 1
+	in_background "$D/xensplitd-after-$1.log" dom0 xensplitd --socket "$XENSPLIT_LAB/xensplitd.sock"
 	for _ in $(seq 200); do
 		answer=$(dom0 xensplit --json status 2>/dev/null) &&
 			case $answer in *'"vbds_connected":3,'*) pause=$(since "$t0") && return ;; esac
@@ -250,11 +250,16 @@ if [ -n "$lan" ]; then
 	iperf=$!
 fi
 
-dom0 xensplit stat --watch 1 --count $((seconds / 2)) || fail "no statistics"
+dom0 xensplit stat --watch 1 --count $((seconds / 3)) || fail "no statistics"
 step "the daemon is stopped and started under the guests' load"
-restart_daemon || fail "the daemon did not come back"
+restart_daemon TERM || fail "the daemon did not come back"
 good "a new xensplitd serves all three; $pause from SIGTERM to its first answer"
-dom0 xensplit stat --watch 1 --count $((seconds / 2)) || fail "no statistics"
+dom0 xensplit stat --watch 1 --count $((seconds / 3)) || fail "no statistics"
+step "the daemon is killed (kill -9) under the guests' load"
+restart_daemon KILL || fail "the daemon did not come back"
+again=$(sed -n 's/.* \([0-9]*\) are done again/\1/p' "$D/xensplitd-after-KILL.log" | awk '{ n += $1 } END { print n + 0 }')
+good "the next xensplitd serves all three; $again requests that were in flight are done again; $pause in all"
+dom0 xensplit stat --watch 1 --count $((seconds / 3)) || fail "no statistics"
 touch "$D/enough"
 
 step "checking"
@@ -281,9 +286,9 @@ if [ -n "$lan" ]; then
 	good "guests 1, 2, 3: $(cat "$D"/fetches?| paste -sd, | sed 's/,/, /g') files of $(du -h --apparent-size "$D/files/bin/xensplitd" | cut -f1) fetched over HTTP from a neighbour, each as it was sent"
 	good "guest 1 to guest 2: $(python3 -c 'import json, sys
 d = json.load(open(sys.argv[1]))["end"]
-print("%.0f Mb/s of TCP, held at 500, %d retransmitted" % (d["sum_received"]["bits_per_second"] / 1e6, d["sum_sent"]["retransmits"]))' "$D/iperf.log"), one connection across the restart"
+print("%.0f Mb/s of TCP, held at 500, %d retransmitted" % (d["sum_received"]["bits_per_second"] / 1e6, d["sum_sent"]["retransmits"]))' "$D/iperf.log"), one connection across both"
 fi
-good "no error in any guest across the restart; all three rings were taken over"
+good "no error in any guest across both; all three rings were taken over"
 if [ -n "$keep" ]; then
 	trap - EXIT
 	say "The lab is still up: XENSPLIT_LAB=$XENSPLIT_LAB; xensplit lab down, then rm -rf $D"
