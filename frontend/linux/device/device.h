@@ -36,7 +36,7 @@ struct xdev_class {
 	const char *name;  /* of the driver, and of its folder in debugfs */
 	const char *type;  /* of the devices: XenBus's name of them */
 	const char *thing; /* what the guest has of it, for messages */
-	const char *const *old_keys; /* of an earlier frontend with rings of another shape; ends with NULL */
+	const char *const *old_keys; /* removed before writing and in the end; ends with NULL */
 	bool old_ring_refs; /* and ring-ref0, ring-ref1, ... */
 	bool early; /* state 4 is written with the rings: this class has no state 3 */
 	bool urgent; /* a broken connection that isn't replaced within XDEV_PATIENCE is the last */

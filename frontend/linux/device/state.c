@@ -320,6 +320,7 @@ void xdev_close(struct xdev *d)
 	if (d->connected)
 		xdev_lose(d);
 	mutex_unlock(&d->lock);
+	xdev_keys_write(d, NULL, 0); /* another driver may follow that would leave some of ours */
 }
 
 /* Before it is freed, when nobody is left who queues `advance`. */

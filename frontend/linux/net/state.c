@@ -197,7 +197,8 @@ static void trace(u32 devid, int me, int peer, int act, int next)
 
 static const char *const old_keys[] = {
 	"tx-ring-ref", "rx-ring-ref", "event-channel", "event-channel-tx", "event-channel-rx",
-	"ctrl-ring-ref", "event-channel-ctrl", "multi-queue-num-queues", "xdp-headroom", NULL,
+	"ctrl-ring-ref", "event-channel-ctrl", "multi-queue-num-queues", "xdp-headroom",
+	"request-multicast-control", NULL,
 };
 
 const struct xdev_class xnet_class = {
