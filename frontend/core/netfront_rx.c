@@ -40,6 +40,7 @@ static void begin(struct xsp_netfront_rx *q)
 	q->part.bufs = 0;
 	q->frags = 0;
 	q->extras = 0;
+	q->room = 0;
 	q->in_packet = true;
 }
 
@@ -101,6 +102,36 @@ static void take_hash(struct xsp_netfront_rx *q, const struct xsp_net_extra *e)
 		m->hash |= (uint32_t)e->u.hash.value[i] << (8 * i);
 }
 
+/* Room was left before each piece. */
+static void take_room(struct xsp_netfront_rx *q, const struct xsp_net_extra *e)
+{
+	if (q->xdp)
+		q->room = e->u.xdp.headroom;
+	else
+		spoil(q, -EINVAL);
+}
+
+/*
+ * Linux's netback says so with an extra and not in the responses: their offset is 0, and the room counts
+ * in their length.
+ */
+static void skip_room(struct xsp_netfront_rx *q)
+{
+	for (unsigned int i = 0; i < q->part.bufs; i++) {
+		struct xsp_netfront_buf *b = &q->part.buf[i];
+
+		if (!b->bytes || b->offset)
+			continue;
+		if (b->bytes < q->room) {
+			spoil(q, -EINVAL);
+			return;
+		}
+		b->offset = q->room;
+		b->bytes -= q->room;
+		q->part.bytes -= q->room;
+	}
+}
+
 /* An extra uses up a page that nothing is in. */
 static int take_extra(struct xsp_netfront_rx *q, const struct xsp_net_extra *e, uint32_t slot)
 {
@@ -118,9 +149,8 @@ static int take_extra(struct xsp_netfront_rx *q, const struct xsp_net_extra *e, 
 	case XSP_NET_EXTRA_HASH:
 		take_hash(q, e);
 		break;
-	case XSP_NET_EXTRA_XDP: /* which only says that the offset is what was asked for */
-		if (!q->xdp)
-			spoil(q, -EINVAL);
+	case XSP_NET_EXTRA_XDP:
+		take_room(q, e);
 		break;
 	default:
 		spoil(q, -EINVAL);
@@ -149,6 +179,8 @@ int xsp_netfront_rx_reap(struct xsp_netfront_rx *q, struct xsp_netfront_packet *
 		if (q->want_extra || q->more_data)
 			continue;
 		q->in_packet = false;
+		if (q->room)
+			skip_room(q);
 		if (!q->part.bytes) /* nothing in it */
 			spoil(q, -EINVAL);
 		*ret = q->part;

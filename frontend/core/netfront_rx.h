@@ -11,7 +11,7 @@
  *     known, GSO without a size) is handed out with an error and its pages, and life goes on.
  * What is *in* the pages the backend may change at any moment: copy it out before parsing it.
  *
- * Source: xen/include/public/io/netif.h "Guest receive".
+ * Source: xen/include/public/io/netif.h "Guest receive"; XDP: what Linux's netback does, since 5.9.
  */
 #ifndef XSP_NETFRONT_RX_H
 #define XSP_NETFRONT_RX_H
@@ -41,6 +41,7 @@ struct xsp_netfront_rx {
 	uint32_t cookie[XSP_NET_RX_SLOTS]; /* of the page posted in each slot of the ring */
 	struct xsp_netfront_packet part;   /* as far as its responses are there */
 	unsigned int frags, extras;        /* of part */
+	uint16_t room;                     /* before each of its pieces, by an extra */
 	bool in_packet, want_extra;        /* what the next response is */
 	bool more_data;                    /* behind the extras */
 	bool xdp;                          /* the host's: it wrote xdp-headroom, an extra may say so */

@@ -155,24 +155,57 @@ static void rx_bad_packets(void **state)
 }
 
 /* An XDP extra says nothing new to a host that has asked for headroom, and makes no sense to others. */
+/* As Linux's netback does it: the offset is 0 and the room counts. */
 static void rx_xdp_extra(void **state)
 {
 	struct xsp_netfront_packet p;
 
 	(void)state;
-	post(8);
+	post(16);
 	rx.xdp = true;
-	give(256, 60, XSP_NET_RX_EXTRA_INFO);
+	give(0, 316, XSP_NET_RX_EXTRA_INFO);
 	give_extra(XSP_NET_EXTRA_XDP, 0, 256, 0);
 	xsp_ring_back_push(&back);
 	assert_int_equal(xsp_netfront_rx_reap(&rx, &p), 1);
-	assert_true(p.status == 0 && p.bytes == 60 && p.bufs == 2 && p.buf[0].offset == 256);
-	rx.xdp = false;
-	give(256, 60, XSP_NET_RX_EXTRA_INFO);
+	assert_true(p.status == 0 && p.bytes == 60 && p.bufs == 2 && p.buf[0].offset == 256 && p.buf[0].bytes == 60);
+	give(0, 4096, XSP_NET_RX_EXTRA_INFO | XSP_NET_RX_MORE_DATA); /* in each piece */
+	give_extra(XSP_NET_EXTRA_XDP, 0, 256, 0);
+	give(0, 266, 0);
+	xsp_ring_back_push(&back);
+	assert_int_equal(xsp_netfront_rx_reap(&rx, &p), 1);
+	assert_true(p.status == 0 && p.bytes == 3850 && p.buf[0].bytes == 3840 && p.buf[2].offset == 256);
+	give(256, 60, XSP_NET_RX_EXTRA_INFO); /* who says where it is, is believed */
+	give_extra(XSP_NET_EXTRA_XDP, 0, 256, 0);
+	give(0, 60, 0); /* nor does it last */
+	xsp_ring_back_push(&back);
+	assert_int_equal(xsp_netfront_rx_reap(&rx, &p), 1);
+	assert_true(p.status == 0 && p.bytes == 60 && p.buf[0].offset == 256);
+	assert_int_equal(xsp_netfront_rx_reap(&rx, &p), 1);
+	assert_true(p.status == 0 && p.bytes == 60 && p.buf[0].offset == 0);
+}
+
+static void rx_xdp_wrong(void **state)
+{
+	struct xsp_netfront_packet p;
+
+	(void)state;
+	post(8);
+	give(0, 316, XSP_NET_RX_EXTRA_INFO); /* nobody has asked for it */
 	give_extra(XSP_NET_EXTRA_XDP, 0, 256, 0);
 	xsp_ring_back_push(&back);
 	assert_int_equal(xsp_netfront_rx_reap(&rx, &p), 1);
 	assert_int_equal(p.status, -EINVAL);
+	rx.xdp = true;
+	give(0, 60, XSP_NET_RX_EXTRA_INFO); /* more room than there is */
+	give_extra(XSP_NET_EXTRA_XDP, 0, 256, 0);
+	give(0, 256, XSP_NET_RX_EXTRA_INFO); /* nothing behind it */
+	give_extra(XSP_NET_EXTRA_XDP, 0, 256, 0);
+	xsp_ring_back_push(&back);
+	assert_int_equal(xsp_netfront_rx_reap(&rx, &p), 1);
+	assert_int_equal(p.status, -EINVAL);
+	assert_int_equal(xsp_netfront_rx_reap(&rx, &p), 1);
+	assert_int_equal(p.status, -EINVAL);
+	assert_true(p.bytes == 0 && p.bufs == 2);
 }
 
 static void rx_too_long(void **state)
@@ -322,6 +355,7 @@ int main(void)
 		cmocka_unit_test_setup(rx_in_pieces, setup_rx),
 		cmocka_unit_test_setup(rx_bad_packets, setup_rx),
 		cmocka_unit_test_setup(rx_xdp_extra, setup_rx),
+		cmocka_unit_test_setup(rx_xdp_wrong, setup_rx),
 		cmocka_unit_test_setup(rx_too_long, setup_rx),
 		cmocka_unit_test_setup(rx_liars, setup_rx),
 		cmocka_unit_test_setup(rx_random, setup_rx),
