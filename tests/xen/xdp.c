@@ -3,9 +3,10 @@
  * Attaches an XDP program to an interface, for tests of xensplit-net.ko in a
  * guest that has no tools for it. The program goes with this one.
  *
- *     test-xdp IFACE pass|drop|tx|swap SECONDS
+ *     test-xdp IFACE pass|drop|tx|swap|to:IFACE SECONDS
  *
- * `tx` sends back what it receives as it is, `swap` with the two addresses swapped.
+ * `tx` sends back what it receives as it is, `swap` with the two addresses swapped, `to:IFACE` redirects
+ * it to another interface.
  */
 #include <err.h>
 #include <linux/bpf.h>
@@ -23,12 +24,15 @@
 #define ADD_IMM(d, i)       INSN(BPF_ALU64 | BPF_ADD | BPF_K, d, 0, 0, i)
 #define LOAD(size, d, s, o) INSN(BPF_LDX | BPF_MEM | (size), d, s, o, 0)
 #define STORE(size, d, s, o) INSN(BPF_STX | BPF_MEM | (size), d, s, o, 0)
+#define CALL(i)             INSN(BPF_JMP | BPF_CALL, 0, 0, 0, i)
 #define EXIT                INSN(BPF_JMP | BPF_EXIT, 0, 0, 0, 0)
 
 static int load(const char *what)
 {
 	int verdict = !strcmp(what, "pass") ? XDP_PASS : !strcmp(what, "drop") ? XDP_DROP : XDP_TX;
+	int other = strncmp(what, "to:", 3) ? 0 : (int)if_nametoindex(what + 3);
 	struct bpf_insn plain[] = { MOV_IMM(0, verdict), EXIT };
+	struct bpf_insn redirect[] = { MOV_IMM(1, other), MOV_IMM(2, 0), CALL(BPF_FUNC_redirect), EXIT };
 	struct bpf_insn swap[] = {
 		MOV_IMM(0, XDP_DROP),
 		LOAD(BPF_W, 2, 1, 0), /* data */
@@ -51,8 +55,15 @@ static int load(const char *what)
 	char log[4096] = "";
 	int fd;
 
-	a.insns = (uintptr_t)(strcmp(what, "swap") ? plain : swap);
-	a.insn_cnt = strcmp(what, "swap") ? sizeof(plain) / sizeof(plain[0]) : sizeof(swap) / sizeof(swap[0]);
+	if (!other && !strncmp(what, "to:", 3))
+		err(1, "%s", what + 3);
+	if (!strcmp(what, "swap")) {
+		a.insns = (uintptr_t)swap;
+		a.insn_cnt = sizeof(swap) / sizeof(swap[0]);
+	} else {
+		a.insns = (uintptr_t)(other ? redirect : plain);
+		a.insn_cnt = other ? sizeof(redirect) / sizeof(redirect[0]) : sizeof(plain) / sizeof(plain[0]);
+	}
 	a.license = (uintptr_t) "Dual MIT/GPL";
 	a.log_buf = (uintptr_t)log;
 	a.log_size = sizeof(log);
@@ -69,7 +80,7 @@ int main(int argc, char **argv)
 	int link;
 
 	if (argc != 4)
-		errx(2, "usage: test-xdp IFACE pass|drop|tx|swap SECONDS");
+		errx(2, "usage: test-xdp IFACE pass|drop|tx|swap|to:IFACE SECONDS");
 	a.link_create.prog_fd = (uint32_t)load(argv[2]);
 	a.link_create.target_ifindex = if_nametoindex(argv[1]);
 	a.link_create.attach_type = BPF_XDP;
