@@ -128,14 +128,15 @@ xen-shell:      ## a prompt in Dom0 of a real Xen, booted under QEMU
 	@$(MAKE) --no-print-directory -j$$(nproc) all
 	@B=$(B) tests/xen/rig.sh shell
 
-bench-xen:      ## real Xen: hypercalls per I/O and packet beside blkback, QEMU, netback (20 minutes)
+bench-xen:      ## real Xen: hypercalls per I/O and packet beside blkback, QEMU, netback; then bench-xen-ways (half an hour)
 	@tools/setup/install.sh xen
 	@$(MAKE) --no-print-directory -j$$(nproc) all
 	@mkdir -p $(B)/bench
 	@B=$(B) tools/bench/xen/bench.sh --json $(B)/bench/xen.json
 	@B=$(B) tools/bench/xen/net.sh --json $(B)/bench/xen-net.json
+	@B=$(B) tools/bench/xen/ways.sh --json $(B)/bench/xen-ways.json
 
-bench-xen-ways: ## real Xen: emulated, para-virtualized and direct I/O in one table (half an hour)
+bench-xen-ways: ## real Xen: emulated, para-virtualized and direct I/O in one table (10 minutes)
 	@tools/setup/install.sh xen
 	@$(MAKE) --no-print-directory -j$$(nproc) all
 	@mkdir -p $(B)/bench

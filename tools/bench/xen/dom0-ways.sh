@@ -262,7 +262,7 @@ virtual_function() { # its queues and its interrupt are the physical function's 
 	echo 0 >$d/0000:$pf/sriov_drivers_autoprobe
 	echo 1 >$d/0000:$pf/sriov_numvfs && [ -e $d/0000:$vf ] || return
 	echo 1 >$d/0000:$pf/sriov_drivers_autoprobe # for pciback
-	"$images/virtual-function" /dev/nvme0 1 2 1
+	"$images/virtual-function" /dev/nvme0 1 2 2 # each a pair: for its commands, for I/O
 }
 sriov_why() { # what the guest's kernel says of the device
 	in_guest 2 "grep nvme /proc/interrupts; dmesg | grep -iE 'nvme|pcifront|pci 0' | tail -n 20" >/tmp/why

@@ -8,8 +8,8 @@
 #   tools/bench/xen/ways.sh [--json FILE] [--keep DIR [--add]] [PART...]     (`make bench-xen-ways`)
 #
 # PARTs: pv pvh direct hvm (one boot, one CPU), sriov, poll (a boot each; poll with three CPUs that run
-# in turns). --add: to what DIR has from earlier runs, so that the parts may be run one by one. Half an
-# hour on an idle host, most of it the HVM guest's. Figures are lengths of software paths, as
+# in turns). --add: to what DIR has from earlier runs, so that the parts may be run one by one. Ten
+# minutes on an idle host, a third of it the HVM guest's. Figures are lengths of software paths, as
 # bench.sh's: 4 virtual ns an instruction, whoever executes it; what QEMU does as the *hardware* (the
 # NVMe, the IOMMU, an exit) costs nothing, what it does as Xen's device model in Dom0 counts.
 set -euo pipefail
@@ -45,7 +45,7 @@ for part in "${apart[@]}"; do
 		XSP_RIG_QEMU="$iommu -device pcie-root-port,id=rp,chassis=1,addr=0x11,mem-reserve=4M
 			-device nvme-subsys,id=ss -device nvme,id=sr,bus=rp,serial=xsp,subsys=ss,sriov_max_vfs=1
 			-device nvme-ns,drive=nv,bus=sr,nsid=1,shared=on -global nvme.sriov_vq_flexible=2
-			-global nvme.sriov_vi_flexible=1 -global nvme.max_ioqpairs=8 -global nvme.msix_qsize=9" boot sriov
+			-global nvme.sriov_vi_flexible=2 -global nvme.max_ioqpairs=8 -global nvme.msix_qsize=9" boot sriov
 		;;
 	poll) XSP_RIG_CPUS=3 XSP_RIG_XEN="dom0_max_vcpus=2 dom0_vcpus_pin" boot poll ;;
 	esac
