@@ -262,7 +262,7 @@ virtual_function() { # its queues and its interrupt are the physical function's 
 	echo 0 >$d/0000:$pf/sriov_drivers_autoprobe
 	echo 1 >$d/0000:$pf/sriov_numvfs && [ -e $d/0000:$vf ] || return
 	echo 1 >$d/0000:$pf/sriov_drivers_autoprobe # for pciback
-	"$images/virtual-function" /dev/nvme0 1 2 2 # each a pair: for its commands, for I/O
+	"$images/virtual-function" /dev/nvme0 1 2 1 # one interrupt: Xen keeps the table's size of before
 }
 sriov_why() { # what the guest's kernel says of the device
 	in_guest 2 "grep nvme /proc/interrupts; dmesg | grep -iE 'nvme|pcifront|pci 0' | tail -n 20" >/tmp/why
@@ -271,16 +271,16 @@ sriov_why() { # what the guest's kernel says of the device
 	xl dmesg | grep -E 'AMD-Vi|IO_PAGE' | tail -n 5 >&2
 	grep -E '^\[.*nvme|,nvme|;nvme' /tmp/why | tail -n 1 | sed 's/^.*[];] *//'
 }
-vf_in_dom0() {
+vf_state() { cat /sys/bus/pci/devices/0000:$vf/nvme/nvme*/state 2>/dev/null; }
+vf_in_dom0() { # does it work at all?
 	local d=/sys/bus/pci/devices/0000:$vf rc
 	echo nvme >$d/driver_override
-	(echo 0000:$vf >/sys/bus/pci/drivers/nvme/bind) &
-	eventually 200 grep -q live $d/nvme/nvme*/state
+	echo 0000:$vf >/sys/bus/pci/drivers/nvme/bind
+	eventually 200 eval '[ "$(vf_state)" = live ] || [ ! -e '$d'/driver ]'
+	[ "$(vf_state)" = live ]
 	rc=$?
-	wait $!
-	grep nvme /proc/interrupts
-	dmesg | grep -iE 'nvme|0000:01' | tail -n 8
-	(echo 0000:$vf >/sys/bus/pci/drivers/nvme/unbind)
+	dmesg | grep "0000:$vf" | tail -n 4
+	[ ! -e $d/driver ] || echo 0000:$vf >/sys/bus/pci/drivers/nvme/unbind
 	echo >$d/driver_override
 	return $rc
 }
@@ -291,8 +291,10 @@ part_sriov() {
 		blocked sriov "the virtual function can't be made: $(tail -n 1 /tmp/check.out)"
 		return
 	}
-	check "Dom0 drives it" vf_in_dom0
-	cat /tmp/check.out
+	check "Dom0 drives it" vf_in_dom0 || {
+		blocked sriov "Dom0 can't drive the virtual function: $(grep "0000:$vf" /tmp/check.out | tail -n 1 | sed 's/^[^]]*\] *//')"
+		return
+	}
 	modprobe xen-pciback
 	nvme=$vf
 	check "Dom0 gives it away" xl pci-assignable-add $vf || {

@@ -62,6 +62,8 @@ def traced(where, way, job, few, many, domid, us):
     row["cpus"] = b.cpus
     row["dom0_busiest_cpu"] = round(b.busiest(0), 3)
     all_ = row["guest"]["virtual_us"] * (domid != 0) + row["dom0"]["virtual_us"] + row["idle_virtual_us"]
+    if b.cpus == 1 and row["idle_virtual_us"] > 0.8 * all_: # an interrupt was lost, and a driver's time-out waited for
+        return {"stalled": True}
     for part in (row["guest"], row["dom0"], row):
         for k in part:
             if k.endswith("virtual_us") and all_:

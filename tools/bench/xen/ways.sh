@@ -45,7 +45,7 @@ for part in "${apart[@]}"; do
 		XSP_RIG_QEMU="$iommu -device pcie-root-port,id=rp,chassis=1,addr=0x11,mem-reserve=4M
 			-device nvme-subsys,id=ss -device nvme,id=sr,bus=rp,serial=xsp,subsys=ss,sriov_max_vfs=1
 			-device nvme-ns,drive=nv,bus=sr,nsid=1,shared=on -global nvme.sriov_vq_flexible=2
-			-global nvme.sriov_vi_flexible=2 -global nvme.max_ioqpairs=8 -global nvme.msix_qsize=9" boot sriov
+			-global nvme.sriov_vi_flexible=1 -global nvme.max_ioqpairs=8 -global nvme.msix_qsize=9" boot sriov
 		;;
 	poll) XSP_RIG_CPUS=3 XSP_RIG_XEN="dom0_max_vcpus=2 dom0_vcpus_pin" boot poll ;;
 	esac

@@ -141,6 +141,14 @@ def direct_ways(f):
     return ways
 
 
+def direct_counted(f):
+    """Those that were traced to the end"""
+    counted = [(w, how) for w, how in direct_ways(f) if "guest" in f.get(w, "rr1")]
+    if not counted:
+        raise Missing("direct, rr1 was not traced")
+    return counted
+
+
 def direct_beats_pv(f):
     """Direct I/O is faster than para-virtualized I/O."""
     r = [(f.ratios(w, "pv-event1"), how) for w, how in direct_ways(f)]
@@ -154,9 +162,10 @@ def direct_native(f):
     text = "; ".join(("%s %s" % (span(v), how)).strip() for v, how in r) + (
         " of the I/Os that Dom0 itself does with that device")
     try:
-        text += "; a 4 KiB read at depth 1 enters Xen %s times from the guest and %s from Dom0, without a guest %.1f" % (
-            " or ".join("%.1f" % f.cost(w, "rr1", "guest", "entries") for w, how in direct_ways(f)),
-            " or ".join("%.1f" % f.cost(w, "rr1", "dom0", "entries") for w, how in direct_ways(f)),
+        counted = direct_counted(f)
+        text += "; a 4 KiB read at depth 1 enters Xen %s, without a guest %.1f times" % (
+            " and ".join(("%.1f times from the guest and %.1f from Dom0 %s" % (
+                *(f.cost(w, "rr1", side, "entries") for side in ("guest", "dom0")), how)).strip() for w, how in counted),
             f.cost("dom0-nvme", "rr1", "dom0", "entries"))
     except Missing:
         pass
@@ -166,7 +175,7 @@ def direct_native(f):
 def direct_no_dom0(f):
     """Direct I/O: no I/O passes through Dom0."""
     # Entries, at depth 1: its instructions would count its own timer too, and a ring's batches its work.
-    d = [(f.cost(w, "rr1", "dom0", "entries"), how) for w, how in direct_ways(f)]
+    d = [(f.cost(w, "rr1", "dom0", "entries"), how) for w, how in direct_counted(f)]
     p = f.cost("pv-event1", "rr1", "dom0", "entries")
     return min(v for v, how in d) < 0.5, "Dom0 enters Xen %s times per 4 KiB read at depth 1, %.1f times when it is the backend" % (
         " and ".join(("%.1f %s" % (v, how)).strip() for v, how in d), p)
