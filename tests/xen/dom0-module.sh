@@ -37,6 +37,10 @@ ours() { # N: all disks go over from the kernel's own driver to our module
 stock() { # N: disks that are attached from now on are the kernel's own driver's
 	check "guest $1: our module makes room" in_guest "$1" "$unload; insmod /modules/xen-blkfront.ko"
 }
+untrusted() { # N DEV DEVID
+	check "guest $1: not trusted, ring of 16 pages, large requests: fio verify" in_guest "$1" "$unload; insmod /opt/xensplit-blk.ko trusted=N ring_order=4 max_segments=256
+		for i in \$(seq 20); do [ -b /dev/$2 ] && break; sleep 0.5; done; grep -qx 'trusted 0' $dbg/vbd-$3/device && $(fio_verify "$2" 2m --bsrange=4k-512k)"
+}
 unload='for d in '$drv'/vbd-*; do [ ! -e $d ] || echo ${d##*/} >'$drv'/unbind; done; rmmod xensplit_blk'
 quiet_kernel() { # N: but for what it must say of a disk that was pulled
 	! guest_log "$1" | grep -E 'WARNING|BUG|Oops|Call Trace|hung_task|blocked for more|EXT4-fs error|xensplit' |
@@ -163,6 +167,7 @@ ours 4
 cell 4 "PV, qdisk, our module: fio verify" xvda 12m
 check "a file system" in_guest 4 "$fs"
 check "a grant for each page" in_guest 4 "tail -n +6 $dbg/vbd-51712/device; cat $dbg/vbd-51712/counters; grep -q 'grants each' $dbg/vbd-51712/device"
+untrusted 4 xvda 51712
 
 step "Linux's blkback"
 modprobe -a xen-blkback
@@ -181,6 +186,7 @@ done
 check "guest 4: a file system" in_guest 4 "${fs//xvda/xvdc}"
 check "guest 4: a grant for each page" in_guest 4 "$unload; insmod /opt/xensplit-blk.ko persistent=N; sleep 2; $(fio_verify xvdc 4m)
 	grep -q 'grants each' $dbg/vbd-51744/device"
+untrusted 4 xvdc 51744
 
 step "the end"
 for g in 3 4; do
