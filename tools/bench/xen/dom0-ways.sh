@@ -307,17 +307,17 @@ part_sriov() {
 	}
 	guest_is sriov 2
 	echo "sriov-dom0 0 dom0" >>$out/guests
-	direct_drive nvme >/tmp/why && fact sriov-stock-driver works || fact sriov-stock-driver "$(sriov_why)"
+	# the stock kernel's driver hangs: no second set-up of MSI-X, and a virtual function has no line interrupt
 	check "the guest's driver finds it, with msix-off" direct_drive msix-off nvme || {
 		fact sriov-mended-driver "$(sriov_why)"
 		blocked sriov "the guest's driver fails: $(sriov_why)"
 		return
 	}
 	fact sriov-interrupts "$(direct_interrupts)"
-	check "the guest: the jobs" disk_jobs sriov 2 nvme0n1 400 || return
+	check "the guest: the jobs" disk_jobs sriov 2 nvme0n1 100 rr1 rr32 || return
 	cat /tmp/check.out
 	in_guest 2 "$(job rr32 nvme0n1 1000)" >/tmp/beside &
-	check "Dom0 on the physical function meanwhile: the jobs" disk_jobs sriov-dom0 0 nvme0n1 400 rr32
+	check "Dom0 on the physical function meanwhile: the jobs" disk_jobs sriov-dom0 0 nvme0n1 100 rr32
 	cat /tmp/check.out
 	wait $!
 	[ -s /tmp/beside ] && fact sriov-both yes || fact sriov-both no
