@@ -59,7 +59,7 @@ lies() { # as in dom0-module-life.sh and dom0-netmodule.sh; needs both modules l
 		case $class in
 		vbd)
 			test-backend "$dom" $id $mode >/tmp/backend 2>&1 & backend=$!
-			in_guest 1 "for i in \$(seq 80); do [ -b /dev/xvde ] && break; sleep 0.25; done; timeout 100 dd if=/dev/xvde of=/dev/null bs=4k count=64" >/dev/null 2>&1 &
+			in_guest 1 "for i in \$(seq 80); do [ -b /dev/xvde ] && break; sleep 0.25; done; dd if=/dev/xvde of=/dev/null iflag=direct bs=512 count=2048" >/dev/null 2>&1 &
 			;;
 		vif)
 			test-netbackend "$dom" $id $mode >/tmp/backend 2>&1 & backend=$!
