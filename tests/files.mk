@@ -64,7 +64,7 @@ test-xdp.src := tests/xen/xdp.c
 
 # A block backend that lies on demand; tests/lab/test-hostile-backend.sh runs it.
 programs += test-backend
-test-backend.src := tests/lab/backend.c
+test-backend.src := tests/lab/backend.c tests/lab/side.c
 test-backend.deps := ring
 test-backend.pkgs := xenevtchn xengnttab xenstore
 # A guest that misbehaves on command, for tests/lab
@@ -179,7 +179,7 @@ test_switch.pkgs := liburing cmocka
 
 # A network backend that lies on demand; tests/lab/test-hostile-netback.sh runs it.
 programs += test-netbackend
-test-netbackend.src := tests/lab/netbackend.c
+test-netbackend.src := tests/lab/netbackend.c tests/lab/side.c
 test-netbackend.deps := ring
 test-netbackend.pkgs := xenevtchn xengnttab xenstore
 units += test_bucket

@@ -21,20 +21,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <xenevtchn.h>
-#include <xengnttab.h>
-#include <xenstore.h>
-
 #include "ring/dialect.h"
+#include "tests/lab/side.h"
 
 #define DISK_BYTES (1u << 20)
 
-static const char *mode;
-static unsigned int domid, devid;
-static char be[128], fe[128];
-static struct xs_handle *xs;
-static xenevtchn_handle *evtchn;
-static xengnttab_handle *gnttab;
 static uint8_t disk[DISK_BYTES] __attribute__((aligned(4096)));
 static struct xsp_blk_back back;
 static void *ring;
@@ -44,45 +35,13 @@ static unsigned long taken;
 static uint32_t sector_size = 512;
 static struct xsp_blk_shifts shifts; /* of the units we count in */
 
-static bool is(const char *name)
-{
-	return !strcmp(mode, name);
-}
-
-/* --- store ------------------------------------------------------------------------------------- */
-
-static void put(const char *key, const char *value)
-{
-	char path[256];
-
-	snprintf(path, sizeof(path), "%s/%s", be, key);
-	if (!xs_write(xs, XBT_NULL, path, value, (unsigned int)strlen(value)))
-		err(1, "%s", path);
-}
-
-static int get(const char *dir, const char *key, int missing)
-{
-	char path[256], *s;
-	int v = missing;
-
-	snprintf(path, sizeof(path), "%s/%s", dir, key);
-	s = xs_read(xs, XBT_NULL, path, NULL);
-	if (s)
-		v = (int)strtoul(s, NULL, 10);
-	free(s);
-	return v;
-}
-
 static int wait_front(int a, int b)
 {
-	for (int i = 0; i < 20000; i++) {
-		int s = get(fe, "state", 0);
+	int state = side_wait(a, b, 20);
 
-		if (s == a || s == b)
-			return s;
-		usleep(1000);
-	}
-	errx(1, "%s: the frontend stays in state %d, not %d or %d", mode, get(fe, "state", 0), a, b);
+	if (state < 0)
+		errx(1, "%s: the frontend stays in state %d, not %d or %d", mode, get(fe, "state", 0), a, b);
+	return state;
 }
 
 /* --- connection -------------------------------------------------------------------------------- */
@@ -342,11 +301,7 @@ static bool serve_all(void)
 
 int main(int argc, char **argv)
 {
-	if (argc != 4)
-		errx(2, "usage: test-backend DOMID DEVID MODE");
-	domid = (unsigned int)atoi(argv[1]);
-	devid = (unsigned int)atoi(argv[2]);
-	mode = argv[3];
+	side_open(argc, argv, "vbd");
 	if (!strncmp(mode, "dialect-", 8)) {
 		enum xsp_blk_dialect dialect;
 
@@ -355,13 +310,6 @@ int main(int argc, char **argv)
 		sector_size = 4096;
 		shifts = xsp_blk_dialect_shifts(dialect, sector_size);
 	}
-	snprintf(be, sizeof(be), "/local/domain/0/backend/vbd/%u/%u", domid, devid);
-	snprintf(fe, sizeof(fe), "/local/domain/%u/device/vbd/%u", domid, devid);
-	xs = xs_open(0);
-	evtchn = xenevtchn_open(NULL, 0);
-	gnttab = xengnttab_open(NULL, 0);
-	if (!xs || !evtchn || !gnttab)
-		err(1, "open");
 	if (is("stuck")) { /* never gets beyond InitWait */
 		put("state", "2");
 		wait_front(5, 6);

@@ -16,18 +16,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <xenevtchn.h>
-#include <xengnttab.h>
-#include <xenstore.h>
-
 #include "ring/netif.h"
+#include "tests/lab/side.h"
 
-static const char *mode;
-static unsigned int domid, devid;
-static char be[128], fe[128];
-static struct xs_handle *xs;
-static xenevtchn_handle *evtchn;
-static xengnttab_handle *gnttab;
 static struct xsp_ring_back tx, rx, ctrl;
 static void *page[3];
 static int port[3] = { -1, -1, -1 };
@@ -39,45 +30,6 @@ static struct {
 	uint8_t *at;
 } mapped[1024];
 static unsigned int n_mapped;
-
-static bool is(const char *name)
-{
-	return !strcmp(mode, name);
-}
-
-/* --- store ------------------------------------------------------------------------------------- */
-
-static void put(const char *key, const char *value)
-{
-	char path[256];
-
-	snprintf(path, sizeof(path), "%s/%s", be, key);
-	if (!xs_write(xs, XBT_NULL, path, value, (unsigned int)strlen(value)))
-		err(1, "%s", path);
-}
-
-static int get(const char *dir, const char *key, int missing)
-{
-	char path[256], *s;
-	int v = missing;
-
-	snprintf(path, sizeof(path), "%s/%s", dir, key);
-	s = xs_read(xs, XBT_NULL, path, NULL);
-	if (s)
-		v = (int)strtoul(s, NULL, 10);
-	free(s);
-	return v;
-}
-
-static bool wait_front(int state)
-{
-	for (int i = 0; i < 10000; i++) {
-		if (get(fe, "state", 0) == state)
-			return true;
-		usleep(1000);
-	}
-	return false;
-}
 
 /* --- connection -------------------------------------------------------------------------------- */
 
@@ -105,7 +57,7 @@ static void come_up(void)
 	put("state", "2");
 	if (is("stuck") || is("no-rx-copy") || is("bad-queues"))
 		exit(0);
-	if (!wait_front(4))
+	if (side_wait(4, 4, 10) < 0)
 		errx(1, "%s: the frontend does not come up", mode);
 	connect_ring(0, &tx, XSP_NET_TX_SLOTS, "tx-ring-ref", "event-channel-tx");
 	connect_ring(1, &rx, XSP_NET_RX_SLOTS, "rx-ring-ref", "event-channel-rx");
@@ -343,17 +295,7 @@ int main(int argc, char **argv)
 	char path[160], *back;
 	time_t end;
 
-	if (argc != 4)
-		errx(2, "usage: test-netbackend DOMID DEVID MODE");
-	domid = (unsigned int)atoi(argv[1]);
-	devid = (unsigned int)atoi(argv[2]);
-	mode = argv[3];
-	snprintf(fe, sizeof(fe), "/local/domain/%u/device/vif/%u", domid, devid);
-	xs = xs_open(0);
-	evtchn = xenevtchn_open(NULL, 0);
-	gnttab = xengnttab_open(NULL, 0);
-	if (!xs || !evtchn || !gnttab)
-		err(1, "open");
+	side_open(argc, argv, "vif");
 	snprintf(path, sizeof(path), "%s/backend", fe); /* anywhere: xensplitd looks below .../backend only */
 	back = xs_read(xs, XBT_NULL, path, NULL);
 	if (!back)
@@ -371,8 +313,7 @@ int main(int argc, char **argv)
 		}
 	}
 	put("state", "5");
-	if (get(fe, "state", 0) != 6)
-		wait_front(6);
+	side_wait(6, 6, 10);
 	let_go();
 	put("state", "6");
 	printf("%s: %lu packets echoed, %lu page maps, %lu through static grants\n", mode, echoed, transient,
