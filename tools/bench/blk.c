@@ -2,7 +2,6 @@
 /* xensplit-bench blk: disks, from our frontend library to xensplitd and back, and peers beside them. */
 #include <errno.h>
 #include <math.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,14 +25,6 @@ struct axis blk_axes[AXES] = {
 	[SIZE] = { "size", NULL, 512, 1u << 20, "4k", "bytes of a request" },
 	[DEPTH] = { "depth", NULL, 1, 512, "1,32", "requests under way on each disk" },
 };
-
-static volatile sig_atomic_t interrupted;
-
-static void on_signal(int sig)
-{
-	(void)sig;
-	interrupted = 1;
-}
 
 static bool whole_sectors(void)
 {
@@ -182,7 +173,7 @@ static int one_group(struct blk *k, const struct blk_point *p)
 	title_of(p, g.title, sizeof(g.title));
 	snprintf(g.base, sizeof(g.base), "%s", k->n > 1 ? k->racer[1].name : "");
 	warm_up(k, p);
-	for (int r = 0; r < k->b->rounds && !rc && !interrupted; r++) {
+	for (int r = 0; r < k->b->rounds && !rc && !rig_interrupted; r++) {
 		double line;
 
 		bench_turn(k->b->fifo);
@@ -195,13 +186,13 @@ static int one_group(struct blk *k, const struct blk_point *p)
 			add_limit(&g, "page-stream", "limit: so much data by pages, written past the cache",
 				  bench_page_bytes(k->b->fifo) / (double)p->v[SIZE]);
 		}
-		for (int i = 0; i < k->n && !rc && !interrupted; i++)
+		for (int i = 0; i < k->n && !rc && !rig_interrupted; i++)
 			rc = one_run(k, &g, &k->racer[i], p);
 		bench_turn_over(k->b->fifo);
 	}
 	blk_stop(k);
 	bench_add(k->b, &g);
-	return interrupted ? -1 : rc;
+	return rig_interrupted ? -1 : rc;
 }
 
 static int all_groups(struct blk *k)
@@ -257,7 +248,6 @@ static const struct command command = {
 int mode_blk(struct bench *b, int argc, char **argv)
 {
 	static struct blk k;
-	struct sigaction sa = { .sa_handler = on_signal };
 	int rc;
 
 	rc = options_read(&command, b, argc, argv);
@@ -265,12 +255,8 @@ int mode_blk(struct bench *b, int argc, char **argv)
 		rc = bench_usage("--size: a multiple of 512");
 	if (rc >= 0)
 		return rc;
-	child_fifo = b->fifo;
-	k = (struct blk){ .b = b, .peers = peers, .pin = !no_pin && sysconf(_SC_NPROCESSORS_ONLN) > 1 };
-	sigaction(SIGINT, &sa, NULL);
-	sigaction(SIGTERM, &sa, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	k.rig.server_cpu = k.pin ? 1 : -1;
+	k = (struct blk){ .b = b, .peers = peers };
+	k.pin = rig_prepare(&k.rig, b, !no_pin);
 	bench_start(b);
 	rc = rig_up(&k.rig, (unsigned int)most_guests(), argv + optind) || all_groups(&k) ? 1 : 0;
 	blk_stop(&k);

@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <math.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,14 +58,6 @@ struct net {
 	struct testpmd testpmd;
 	bool testpmd_failed, tap_failed;
 };
-
-static volatile sig_atomic_t interrupted;
-
-static void on_signal(int sig)
-{
-	(void)sig;
-	interrupted = 1;
-}
 
 static uint64_t depth_of(const struct point *p)
 {
@@ -421,7 +412,7 @@ static int one_group(struct net *k, const struct point *p)
 	g.show_notes = true;
 	title_of(p, g.title, sizeof(g.title));
 	snprintf(g.base, sizeof(g.base), "%s", k->n > 1 ? k->racer[1].name : "");
-	for (int r = 0; r < k->b->rounds && !rc && !interrupted; r++) {
+	for (int r = 0; r < k->b->rounds && !rc && !rig_interrupted; r++) {
 		double line;
 
 		bench_turn(k->b->fifo);
@@ -430,18 +421,18 @@ static int one_group(struct net *k, const struct point *p)
 			g.line_ns[g.n_line++] = line;
 		if (line > 0 && p->v[DIRECTION] == GUEST_NULL)
 			add_limit(&g, bench_stream_bytes(k->b->fifo) / 64);
-		for (int i = 0; i < k->n && !rc && !interrupted; i++) {
+		for (int i = 0; i < k->n && !rc && !rig_interrupted; i++) {
 			struct racer *c = &k->racer[i];
 
 			rc = c->kind == TESTPMD ? run_testpmd(k, &g, c, p) : run_client(k, &g, c, p);
 		}
 		bench_turn_over(k->b->fifo);
 	}
-	if (!rc && !interrupted)
+	if (!rc && !rig_interrupted)
 		note_idle(k, &g);
 	stop_racers(k);
 	bench_add(k->b, &g);
-	return interrupted ? -1 : rc;
+	return rig_interrupted ? -1 : rc;
 }
 
 static int all_groups(struct net *k)
@@ -488,7 +479,6 @@ static const struct command command = {
 int mode_net(struct bench *b, int argc, char **argv)
 {
 	static struct net k;
-	struct sigaction sa = { .sa_handler = on_signal };
 	int rc;
 
 	rc = options_read(&command, b, argc, argv);
@@ -497,12 +487,8 @@ int mode_net(struct bench *b, int argc, char **argv)
 	for (int i = 0; i < axes[SIZE].n; i++)
 		if (axes[SIZE].number[i] > 65535)
 			axes[SIZE].number[i] = 65535; /* a request's size has 16 bits */
-	child_fifo = b->fifo;
-	k = (struct net){ .b = b, .peers = peers, .pin = !no_pin && sysconf(_SC_NPROCESSORS_ONLN) > 1 };
-	sigaction(SIGINT, &sa, NULL);
-	sigaction(SIGTERM, &sa, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	k.rig.server_cpu = k.pin ? 1 : -1;
+	k = (struct net){ .b = b, .peers = peers };
+	k.pin = rig_prepare(&k.rig, b, !no_pin);
 	bench_start(b);
 	rc = rig_up(&k.rig, 2, argv + optind) || all_groups(&k) ? 1 : 0;
 	stop_racers(&k);

@@ -80,6 +80,27 @@ static int start_daemon(struct rig *r, char *const extra[])
 	return failed(r, "xensplitd");
 }
 
+volatile sig_atomic_t rig_interrupted;
+
+static void on_signal(int sig)
+{
+	(void)sig;
+	rig_interrupted = 1;
+}
+
+bool rig_prepare(struct rig *r, const struct bench *b, bool pin)
+{
+	struct sigaction sa = { .sa_handler = on_signal };
+
+	sigaction(SIGINT, &sa, NULL);
+	sigaction(SIGTERM, &sa, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	child_fifo = b->fifo;
+	pin = pin && sysconf(_SC_NPROCESSORS_ONLN) > 1;
+	r->server_cpu = pin ? 1 : -1;
+	return pin;
+}
+
 int rig_lab(struct rig *r, unsigned int guests)
 {
 	char labdir[4096], path[8192], number[16];

@@ -3,6 +3,8 @@
 #ifndef XSP_BENCH_RIG_H
 #define XSP_BENCH_RIG_H
 
+#include <signal.h>
+
 #include "tools/bench/bench.h"
 #include "tools/bench/child.h"
 
@@ -18,6 +20,16 @@ struct rig {
 };
 
 #define RIG_DISK_BYTES (256u << 20) /* of each target */
+
+extern volatile sig_atomic_t rig_interrupted; /* SIGINT or SIGTERM: end in order */
+
+/**
+ * rig_prepare - before all others: signals, and whether our children run as b says
+ * @pin: servers on processor 1, clients on 0, where there are two
+ *
+ * Returns whether they will.
+ */
+bool rig_prepare(struct rig *r, const struct bench *b, bool pin);
 
 /** rig_lab - only the lab: Dom0 and @guests guests. As rig_up. */
 int rig_lab(struct rig *r, unsigned int guests);
