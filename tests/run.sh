@@ -35,10 +35,11 @@ $(tail -n 40 "$log" | sed 's/^/      | /')"
 before_the_end() { # SECONDS LOG
 	local p
 	sleep $(($1 > 20 ? $1 - 8 : $1 - 2)) || return 0 # it has ended
-	echo "(its processes shortly before its end: pid, state, where it waits, cpu, command)"
+	echo "(its processes shortly before its end: pid, state, where it waits, cpu, command, system call)"
 	for p in /proc/[0-9]*; do
-		tr '\0' '\n' <"$p/environ" | grep -qx "T=$T" && ps -ho pid,stat,wchan:20,time,args -p "${p#/proc/}"
-	done 2>/dev/null | cut -c1-160 | grep -v before_the_end
+		tr '\0' '\n' <"$p/environ" | grep -qx "T=$T" || continue
+		echo "$(ps -ho pid,stat,wchan:20,time,args -p "${p#/proc/}") [$(cat "$p/syscall")]"
+	done 2>/dev/null | sed 's/^\(.\{110\}\).*\[/\1 [/' | grep -v before_the_end
 } >>"$2"
 
 # Two-sided tests depend on when each side gets a processor, and lanes and emulators share two of them.

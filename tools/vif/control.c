@@ -172,8 +172,7 @@ void vif_control_serve(struct vif *v)
 	fclose(f);
 }
 
-/* Asks the running one of vif `devid`. 0, or -errno: -ECONNREFUSED when none runs. */
-int vif_control_ask(unsigned int devid, const char *what, FILE *to)
+static int ask_once(unsigned int devid, const char *what, FILE *to)
 {
 	struct sockaddr_un a;
 	socklen_t n = address(&a, devid);
@@ -188,5 +187,19 @@ int vif_control_ask(unsigned int devid, const char *what, FILE *to)
 	while (!error && (got = recv(fd, text, sizeof(text), 0)) > 0)
 		fwrite(text, 1, (size_t)got, to);
 	close(fd);
+	return error;
+}
+
+/*
+ * Asks the running one of vif `devid`. 0, or -errno: -ECONNREFUSED when none runs. Who got no processor
+ * between connecting and asking finds its patience over (-EPIPE), and asks again.
+ */
+int vif_control_ask(unsigned int devid, const char *what, FILE *to)
+{
+	int error, tries = 0;
+
+	do
+		error = ask_once(devid, what, to);
+	while (error == -EPIPE && ++tries < 20);
 	return error;
 }
