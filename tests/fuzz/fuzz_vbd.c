@@ -341,7 +341,8 @@ static void settle(struct xsp_daemon *d)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct xsp_daemon *d = &daemon_;
-	static const struct xsp_config config;
+	static char nowhere[] = "/nonexistent/x.sock";
+	static const struct xsp_config config = { .socket_path = nowhere };
 
 	in = (struct input){ data, size };
 	for (unsigned int i = 0; i < 3 && !worker[i].box.fd; i++)

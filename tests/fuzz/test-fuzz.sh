@@ -28,7 +28,7 @@ declare -A src=(
 	[netback]="backend/net/tx.c backend/net/rx.c ring/netif.c"
 	[recover]="backend/net/recover.c backend/net/tx.c backend/net/rx.c ring/netif.c"
 	[fsm]="common/xenbus/fsm.c"
-	[vbd]="backend/device.c backend/device_keys.c backend/front_keys.c backend/vbd.c backend/vbd_keys.c backend/vbd_medium.c backend/vbd_limits.c backend/blk/bucket.c backend/target/empty.c ring/dialect.c common/store.c common/pace.c common/mailbox.c common/xenbus/fsm.c $log"
+	[vbd]="backend/device.c backend/device_keys.c backend/front_keys.c backend/vbd.c backend/vbd_keys.c backend/vbd_journal.c backend/vbd_medium.c backend/vbd_limits.c backend/blk/bucket.c backend/target/empty.c ring/dialect.c common/store.c common/pace.c common/mailbox.c common/xenbus/fsm.c $log"
 )
 declare -A flags=([target]="-Dopen=fuzz_open" [vbd]="-Dnanosleep=fuzz_nanosleep")
 declare -A libs=([rpc]="-ljson-c" [target]="-luring")
