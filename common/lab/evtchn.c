@@ -13,6 +13,8 @@
 
 #include "common/lab/event.h"
 
+#define LATE_MS 20 /* from an event in the queue to its token, by a process that the scheduler lets wait */
+
 static struct lab_port *port_of(uint16_t dom, uint32_t port)
 {
 	return &hub.shm->dom[dom].port[port];
@@ -227,7 +229,16 @@ void virq_raise(uint32_t virq)
 			port_raise(0, i);
 }
 
-/* A killed process may have queued an event and not yet woken its reader: wake whoever needs it. */
+static bool evh_is_empty(const struct lab_evh *h)
+{
+	return __atomic_load_n(&h->prod, __ATOMIC_ACQUIRE) == __atomic_load_n(&h->cons, __ATOMIC_ACQUIRE);
+}
+
+/*
+ * A killed process may have queued an event and not yet woken its reader: wake whoever needs it. Who lives
+ * and is about to do it itself gets its time; and the reader is kept from taking the event while we look,
+ * since a token with no event holds up a reader that waits inside its read: xenstored.
+ */
 void evh_sweep(void)
 {
 	uint32_t i;
@@ -235,11 +246,13 @@ void evh_sweep(void)
 	for (i = 0; i < LAB_EVHS; i++) {
 		struct lab_evh *h = &hub.shm->evh[i];
 		struct pollfd p = {.fd = hub.evfd[i], .events = POLLIN};
+		bool locked;
 
-		if (hub.evfd[i] < 0 || __atomic_load_n(&h->prod, __ATOMIC_ACQUIRE) ==
-					       __atomic_load_n(&h->cons, __ATOMIC_ACQUIRE))
+		if (hub.evfd[i] < 0 || evh_is_empty(h) || poll(&p, 1, LATE_MS) != 0)
 			continue;
-		if (poll(&p, 1, 0) == 0)
+		locked = lab_event_lock(h, LAB_HUB);
+		if (!evh_is_empty(h) && poll(&p, 1, 0) == 0)
 			lab_event_wake(hub.evfd[i]);
+		lab_event_unlock(h, locked);
 	}
 }

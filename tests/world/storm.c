@@ -5,14 +5,19 @@
  * world-storm ping PEER PORT ROUNDS: an event and its answer, ROUNDS times; 1 if one is lost.
  * world-storm flood PEER PORT: notifies without pause.
  * world-storm maps PEER REF..: maps and unmaps without pause.
+ * world-storm serve PEER N: N ports on one handle, says them; waits for events and for bytes from stdin, which
+ *   it gives back, as xenstored waits for guests and sockets; says how often it was woken for no event.
+ * world-storm knock PEER PORT: an event for each byte from stdin.
  * world-storm churn PEER REF: copies and maps whatever the answer; says how often it went well.
  */
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 #include <xenevtchn.h>
 #include <xengnttab.h>
 
@@ -64,6 +69,46 @@ static int flood(uint32_t peer, uint32_t rport)
 	while (xenevtchn_notify(x, (evtchn_port_t)port) == 0)
 		;
 	return 1;
+}
+
+static int serve(uint32_t peer, int n)
+{
+	xenevtchn_handle *x = xenevtchn_open(NULL, 0);
+	struct pollfd p[] = { { .fd = xenevtchn_fd(x), .events = POLLIN }, { .fd = 0, .events = POLLIN } };
+	long in_vain = 0;
+	int port;
+	char c;
+
+	fcntl(p[0].fd, F_SETFL, O_NONBLOCK); /* else what is counted here would be waited for */
+	for (int i = 0; i < n; i++)
+		printf("%d ", xenevtchn_bind_unbound_port(x, peer));
+	printf("ready\n");
+	fflush(stdout);
+	while (poll(p, 2, -1) > 0) {
+		if (p[0].revents) {
+			port = xenevtchn_pending(x);
+			if (port >= 0)
+				xenevtchn_unmask(x, (evtchn_port_t)port);
+			else
+				in_vain++;
+		}
+		if (p[1].revents && (read(0, &c, 1) != 1 || write(1, &c, 1) != 1))
+			break;
+	}
+	printf("%ld\n", in_vain);
+	return 0;
+}
+
+static int knock(uint32_t peer, uint32_t rport)
+{
+	xenevtchn_handle *x = xenevtchn_open(NULL, 0);
+	int port = xenevtchn_bind_interdomain(x, peer, rport);
+	char c;
+
+	while (read(0, &c, 1) == 1)
+		if (xenevtchn_notify(x, (evtchn_port_t)port))
+			return 1;
+	return 0;
 }
 
 static int maps(uint32_t peer, int n, char **arg)
@@ -131,10 +176,14 @@ int main(int argc, char **argv)
 		return ping(peer, (uint32_t)atoi(argv[3]), atoi(argv[4]));
 	if (argc == 4 && !strcmp(argv[1], "flood"))
 		return flood(peer, (uint32_t)atoi(argv[3]));
+	if (argc == 4 && !strcmp(argv[1], "serve"))
+		return serve(peer, atoi(argv[3]));
+	if (argc == 4 && !strcmp(argv[1], "knock"))
+		return knock(peer, (uint32_t)atoi(argv[3]));
 	if (argc > 3 && !strcmp(argv[1], "maps"))
 		return maps(peer, argc - 3, argv + 3);
 	if (argc == 4 && !strcmp(argv[1], "churn"))
 		return churn(peer, (uint32_t)atoi(argv[3]));
-	fprintf(stderr, "usage: world-storm echo|ping|flood|maps|churn PEER ...\n");
+	fprintf(stderr, "usage: world-storm echo|ping|flood|serve|knock|maps|churn PEER ...\n");
 	return 2;
 }
