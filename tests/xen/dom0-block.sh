@@ -141,6 +141,7 @@ for n in 1 2; do
 	eval "loop$n=$!"
 done
 sleep 2
+dom0_weight 1024
 restarts=0 start=$SECONDS
 for ((i = 0; i < 20; i++)); do
 	if [ $((i % 4)) = 3 ]; then
@@ -152,6 +153,7 @@ for ((i = 0; i < 20; i++)); do
 	restarts=$((restarts + 1))
 	sleep 0.7
 done
+dom0_weight 256
 check "20 restarts ($restarts in $((SECONDS - start)) s), each stop with exit 0" [ $restarts = 20 ]
 again=$(sed -n 's/.* requests were answered, \([0-9]*\) are done again/\1/p' "$XSP_DAEMON_LOG" | awk '{ n += $1 } END { print n + 0 }')
 refuse "after SIGKILL too the disks were taken over ($again requests done again)" grep "not taken over" "$XSP_DAEMON_LOG"

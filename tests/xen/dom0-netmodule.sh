@@ -313,6 +313,7 @@ restarted() {
 		busybox wget -q -O - http://10.9.0.1/g 2>/tmp/wget.log | sha256sum >/tmp/sum
 		grep -q '^$part' /tmp/sum || { cat /tmp/sum /tmp/wget.log >/tmp/wrong; break; }
 		n=\$((n + 1)); echo \$n >/tmp/rounds.new; mv /tmp/rounds.new /tmp/rounds; done) >/dev/null 2>&1 &"
+	dom0_weight 1024
 	for signal in KILL KILL TERM KILL; do
 		check "TCP runs both ways" eval "eventually 120 more rounds $(rounds) && eventually 120 more sent $(sent)"
 		was=$(rounds)
@@ -323,6 +324,7 @@ restarted() {
 		check "the download that was under way comes to its end" eventually 240 more rounds $((was + 1))
 		check "the stream to Dom0 goes on" eventually 240 more sent $(($(sent) + 1))
 	done
+	dom0_weight 256
 	in_guest 1 'kill -INT $(pidof ping) $(pidof iperf3); touch /tmp/stop; sleep 0.3; tail -n 3 /tmp/ping.log; tail -n 5 /tmp/tcp.log' | sed 's/^/      | /'
 	check "each of $(rounds) downloads had all its bytes" in_guest 1 '! cat /tmp/wrong'
 	check "the NIC never connected anew" eval "says '^connections 1\$'"

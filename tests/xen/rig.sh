@@ -43,7 +43,7 @@ in_src() { # a host path as Dom0 sees it
 }
 
 qemu_args() { # MODE -> array `qemu`
-	local images clock console size weight=
+	local images clock console size
 	images=$("$here/image.sh")
 	case ${XSP_RIG_CLOCK:-mttcg} in
 	mttcg)
@@ -51,9 +51,6 @@ qemu_args() { # MODE -> array `qemu`
 		# cores one CPU is four times as fast as two.
 		smp=${XSP_RIG_CPUS:-$(($(nproc) >= 4 ? 2 : 1))}
 		clock=(-accel tcg,thread=multi,tb-size=512)
-		# Dom0 before its guests, as Xen's own advice to hosts is: on one CPU at equal shares,
-		# a daemon restarts in 12 s while two guests compute, so in 4.
-		weight=xsp.weight=1024
 		;;
 	icount)
 		clock=(-accel tcg,thread=single,tb-size=512 -icount "${XSP_RIG_ICOUNT:-shift=2,sleep=off}")
@@ -73,7 +70,7 @@ qemu_args() { # MODE -> array `qemu`
 		-nodefaults -no-reboot -display none "${console[@]}" -serial chardev:con
 		-kernel "$images/xen"
 		-append "console=com1 com1=115200,8n1 dom0_mem=1024M,max:1024M loglvl=warning guest_loglvl=warning xpti=off spec-ctrl=off ${XSP_RIG_XEN:-}"
-		-initrd "$images/vmlinux console=hvc0 loglevel=4 panic=1 mitigations=off xsp.build=$(in_src "$B") xsp.mode=$1 $weight ${size:-},$images/stage1.cpio"
+		-initrd "$images/vmlinux console=hvc0 loglevel=4 panic=1 mitigations=off xsp.build=$(in_src "$B") xsp.mode=$1 ${size:-},$images/stage1.cpio"
 		-drive "file=$images/dom0.ext4,if=virtio,format=raw,snapshot=on,cache=unsafe"
 		-virtfs "local,path=$top,mount_tag=src,security_model=none,readonly=on"
 		-virtfs "local,path=$dir/out,mount_tag=out,security_model=none")
