@@ -96,7 +96,7 @@ static int serve(uint32_t peer, int n)
 			break;
 	}
 	printf("%ld\n", in_vain);
-	return 0;
+	return xenevtchn_close(x);
 }
 
 static int knock(uint32_t peer, uint32_t rport)
@@ -108,7 +108,7 @@ static int knock(uint32_t peer, uint32_t rport)
 	while (read(0, &c, 1) == 1)
 		if (xenevtchn_notify(x, (evtchn_port_t)port))
 			return 1;
-	return 0;
+	return xenevtchn_close(x);
 }
 
 static int maps(uint32_t peer, int n, char **arg)
