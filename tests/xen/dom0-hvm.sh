@@ -35,7 +35,7 @@ hvm_start() {
 	xl create "$d/xl.cfg" || return
 	xl domid guest9 >"$d/domid"
 	xenstore-read "/local/domain/$(cat "$d/domid")/console/tty" >"$d/tty"
-	_await 9 ready 0 1500 || { tail -n 40 "$(_console 9)"; tail -n 20 /var/log/xen/qemu-dm-guest9.log; return 1; }
+	guest_ready 9 1500 || { tail -n 40 "$(_console 9)"; tail -n 20 /var/log/xen/qemu-dm-guest9.log; return 1; }
 }
 verified() { # DEV SIZE
 	in_guest 9 "for i in \$(seq 40); do [ -b /dev/$1 ] && break; sleep 0.5; done

@@ -27,8 +27,10 @@
 XSP_WORLD=${XSP_WORLD:-/run/world}
 XSP_DAEMON_LOG=${XSP_DAEMON_LOG:-/run/world/xensplitd.log}
 mkdir -p "$XSP_WORLD"
+[ -p "$XSP_WORLD/never" ] || mkfifo "$XSP_WORLD/never" # nobody writes there
 
-_console() { echo "/var/log/xen/console/guest-guest$1.log"; }
+XSP_CONSOLE=/var/log/xen/console/guest-guest # N.log
+_console() { echo "$XSP_CONSOLE$1.log"; }
 
 guest_domid() { cat "$XSP_WORLD/guest$1/domid" 2>/dev/null; }
 
@@ -91,31 +93,27 @@ guest_start() {
 	rm -f "$d/ramdisk"
 	xl domid "guest$n" >"$d/domid"
 	xenstore-read "/local/domain/$(cat "$d/domid")/console/tty" >"$d/tty"
-	_await "$n" ready 0 "${GUEST_BOOT_TIMEOUT:-300}" >/dev/null || {
+	guest_ready "$n" "${GUEST_BOOT_TIMEOUT:-300}" || {
 		echo "guest$n did not come up; its console:" >&2
 		tail -n 40 "$(_console "$n")" >&2
 		return 1
 	}
 }
 
-_await() { # N ID OFFSET SECONDS: prints the output of ID from the console log, returns its status
-	local n=$1 id=$2 off=$3 until=$((SECONDS + $4)) line part= turn=0 log
-	log=$(_console "$n")
-	until [ -e "$log" ]; do
-		[ $SECONDS -lt $until ] || return 124
-		sleep 0.1
-	done
-	exec 8< <(tail -c +$((off + 1)) -s 0.1 -f "$log" 2>/dev/null)
-	local tail_pid=$! rc=124
+# Prints what ID says from here on in the console log (on fd 8), returns its status. The log is read to
+# its end and again a little later: of what arrives within `read -t` bash loses a newline that comes as
+# its time runs out, and the line is never seen as one.
+_await() { # N ID SECONDS
+	local n=$1 id=$2 until=$((SECONDS + $3)) line part='' turn=0 rc=124
 	while [ $SECONDS -lt $until ]; do
-		if ! IFS= read -r -t 1 line <&8; then
-			# -t keeps what it has read of a line that is not complete yet
-			part=$part$line
+		if ! IFS= read -r line <&8; then
+			part=$part$line # of a line that is not complete yet
 			turn=$((turn + 1))
-			if [ $((turn % 3)) = 0 ] && ! xenstore-exists "/local/domain/$(guest_domid "$n")" 2>/dev/null; then
+			if [ $((turn % 30)) = 0 ] && ! xenstore-exists "/local/domain/$(guest_domid "$n")" 2>/dev/null; then
 				rc=125
 				break
 			fi
+			IFS= read -r -t 0.1 <&9 # waits without starting a process: those are dear under TCG
 			continue
 		fi
 		line=$part${line%$'\r'}
@@ -127,24 +125,41 @@ _await() { # N ID OFFSET SECONDS: prints the output of ID from the console log, 
 			break
 			;;
 		esac
-	done
-	exec 8<&-
-	kill "$tail_pid" 2>/dev/null
+	done 9<>"$XSP_WORLD/never"
 	return "$rc"
 }
 
+guest_ready() { # N SECONDS: until its agent is there
+	local until=$((SECONDS + $2))
+	until [ -e "$XSP_CONSOLE$1.log" ]; do
+		[ $SECONDS -lt $until ] || return 124
+		sleep 0.1
+	done
+	_await "$1" ready "$2" >/dev/null 8<"$XSP_CONSOLE$1.log"
+}
+
+_tell() { # ID TEXT: in lines that a terminal takes; see guest-init
+	local line
+	while IFS= read -r line; do
+		while [ ${#line} -gt 800 ]; do
+			printf '+%s %s\n' "$1" "${line:0:800}"
+			line=${line:800}
+		done
+		printf '=%s %s\n' "$1" "$line"
+	done <<<"$2"
+	printf '!%s\n' "$1"
+}
+
 in_guest() {
-	local n=$1 id=$BASHPID.$RANDOM d=$XSP_WORLD/guest$1 off b64 i
+	local n=$1 id=$BASHPID.$RANDOM d=$XSP_WORLD/guest$1 tty
 	shift
 	[ -s "$d/domid" ] || { echo "in_guest: guest $n was not started" >&2; return 125; }
-	off=$(stat -c %s "$(_console "$n")")
-	b64=$(printf '%s\n' "$*" | base64 -w 0)
+	read -r tty <"$d/tty"
 	{
-		flock 7
-		for ((i = 0; i < ${#b64}; i += 800)); do printf '+%s %s\n' "$id" "${b64:i:800}"; done
-		printf '!%s\n' "$id"
-	} 7>"$d/lock" >"$(cat "$d/tty")"
-	_await "$n" "$id" "$off" "${IN_GUEST_TIMEOUT:-300}"
+		tail -c 1 >/dev/null <&8 # to its end, before the command is told
+		_tell "$id" "$*" >"$tty"
+		_await "$n" "$id" "${IN_GUEST_TIMEOUT:-300}"
+	} 8<"$XSP_CONSOLE$n.log"
 }
 
 in_dom0() { "$@"; }

@@ -123,7 +123,7 @@ hvm_start() { # 9 is its number
 	xl create "$d/xl.cfg" || { tail -n 9 /var/log/xen/qemu-dm-guest9.log; return 1; }
 	xl domid guest9 >"$d/domid"
 	xenstore-read "/local/domain/$(cat "$d/domid")/console/tty" >"$d/tty"
-	_await 9 ready 0 600 || { tail -n 40 "$(_console 9)"; tail -n 20 /var/log/xen/qemu-dm-guest9.log; return 1; }
+	guest_ready 9 600 || { tail -n 40 "$(_console 9)"; tail -n 20 /var/log/xen/qemu-dm-guest9.log; return 1; }
 }
 part_hvm() {
 	step "a fully virtualized guest"
