@@ -10,12 +10,14 @@ step() { printf '== %4d s  %s\n' "$(cut -d. -f1 /proc/uptime)" "$*"; }
 ok() { shown=$((shown + 1)); printf 'ok    %s\n' "$*"; }
 bad() { broken=$((broken + 1)); printf 'FAIL  %s\n' "$*"; }
 
-# check TEXT CMD...: CMD must succeed; its output is shown when it doesn't. CMD runs in this shell,
-# so that it may be a `wait`.
+# check TEXT CMD...: CMD must succeed; its output is shown when it doesn't, and the seconds when they
+# are many. CMD runs in this shell, so that it may be a `wait`.
 check() {
-	local text=$1 rc=0
+	local text=$1 rc=0 start=$SECONDS
 	shift
 	"$@" >/tmp/check.out 2>&1 || rc=$?
+	start=$((SECONDS - start))
+	[ $start -lt 5 ] || text="$text ($start s)"
 	if [ $rc = 0 ]; then ok "$text"; else bad "$text (exit $rc)"; tail -n 25 /tmp/check.out | sed 's/^/      | /'; fi
 	return $rc
 }

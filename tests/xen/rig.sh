@@ -183,6 +183,7 @@ run)
 	up $((limit + 500))
 	rc=0
 	run_in_dom0 "exec $script $(printf '%q ' "$@")" || rc=$?
+	alive && echo "rig: done after $SECONDS s, the emulator ran for $(ps -o times= -p "$(cat "$dir/qemu.pid")" | tr -d ' ') s of them" >&2
 	# whoever reads a failure's log wants Xen's side too
 	[ $rc = 0 ] || { echo "--- console (last 12 lines)"; tail -n 12 "$dir/console.log"; }
 	exit $rc
