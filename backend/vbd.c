@@ -274,8 +274,11 @@ static int vbd_make_queues(struct xsp_device *dev, char *why, size_t why_len)
 	struct xsp_vbd *v = xsp_vbd_of(dev);
 	struct xsp_vbd_ring ring[XSP_MAX_QUEUES] = { 0 };
 	uint32_t n = 0;
+	uint64_t life = 0;
 	int err = xsp_vbd_read_rings(dev, ring, &n, &v->dialect, why, why_len);
 
+	if (!err)
+		err = xsp_vbd_life(v, &life);
 	if (xsp_vbd_size_changed(v)) { /* while nobody used it */
 		xsp_target_resize(v->target);
 		xsp_vbd_show_target(v);
@@ -298,7 +301,8 @@ static int vbd_make_queues(struct xsp_device *dev, char *why, size_t why_len)
 		q->c.indirect = (uint16_t)dev->d->config->max_indirect;
 		q->c.target = v->target;
 		q->c.stats = v->stats[i];
-		xsp_vbd_journal_name(v, i, q);
+		q->c.life = life;
+		xsp_vbd_journal_name(v, i, q->c.journal);
 		q->base.ops = &xsp_blkq_ops;
 		q->base.port[0].guest = ring[i].evtchn;
 		q->base.n_ports = 1;

@@ -18,36 +18,33 @@ static int length_of_directory(const struct xsp_daemon *d)
 	return (int)(strrchr(socket, '/') - socket);
 }
 
-static void name_of(const struct xsp_vbd *v, uint32_t queue, char path[XSP_JOURNAL_PATH])
+int xsp_vbd_life(struct xsp_vbd *v, uint64_t *ret)
+{
+	struct xsp_store *store = &v->dev.d->store;
+	char *vm = xsp_store_read(store, XBT_NULL, "/local/domain/%u/vm", v->dev.domid);
+	uint64_t sum = 14695981039346656037u; /* FNV-1a */
+
+	for (const char *at = vm; at && *at; at++)
+		sum = (sum ^ (uint8_t)*at) * 1099511628211u;
+	free(vm);
+	if (store->broken)
+		return -EIO;
+	*ret = sum;
+	return 0;
+}
+
+void xsp_vbd_journal_name(const struct xsp_vbd *v, uint32_t queue, char path[XSP_JOURNAL_PATH])
 {
 	snprintf(path, XSP_JOURNAL_PATH, "%.*s/" NAME, length_of_directory(v->dev.d),
 		 v->dev.d->config->socket_path, v->dev.domid, v->dev.devid, queue);
 }
 
-/* Of the guest, by the uuid in its path: who gets its domid later has another. */
-static uint64_t life_of(const struct xsp_vbd *v)
-{
-	char *vm = xsp_store_read(&v->dev.d->store, XBT_NULL, "/local/domain/%u/vm", v->dev.domid);
-	uint64_t sum = 14695981039346656037u;
-
-	for (const char *at = vm; at && *at; at++)
-		sum = (sum ^ (uint8_t)*at) * 1099511628211u;
-	free(vm);
-	return sum;
-}
-
-void xsp_vbd_journal_name(struct xsp_vbd *v, uint32_t queue, struct xsp_blkq *q)
-{
-	name_of(v, queue, q->c.journal);
-	q->c.life = life_of(v);
-}
-
-void xsp_vbd_journal_forget(struct xsp_vbd *v)
+void xsp_vbd_journal_forget(const struct xsp_vbd *v)
 {
 	char path[XSP_JOURNAL_PATH];
 
 	for (uint32_t i = 0; i < XSP_MAX_QUEUES; i++) {
-		name_of(v, i, path);
+		xsp_vbd_journal_name(v, i, path);
 		if (unlink(path))
 			break;
 	}
