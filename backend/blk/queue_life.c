@@ -21,14 +21,16 @@ static int open_journal(struct xsp_blkq *q, uint32_t n)
 		return 0;
 	xsp_warn(q->base.name, "no journal %s (%s): it would not survive a kill of this daemon", q->c.journal,
 		 strerror(-err));
-	return xsp_journal_open(&q->journal, NULL, n);
+	if (!xsp_journal_open(&q->journal, NULL, n))
+		return 0;
+	return xsp_queue_fail(&q->base, -ENOMEM, "no memory for %u slots", n);
 }
 
 static int make_slots(struct xsp_blkq *q, uint32_t n)
 {
 	int err = open_journal(q, n);
 
-	if (err == -EAGAIN)
+	if (err)
 		return err;
 	q->free_slots = calloc(n, sizeof(*q->free_slots));
 	q->done_slots = calloc(n, sizeof(*q->done_slots));
@@ -36,8 +38,7 @@ static int make_slots(struct xsp_blkq *q, uint32_t n)
 	q->again = calloc(n, sizeof(*q->again));
 	if (q->c.persistent)
 		q->pages = xsp_pages_new(q->base.worker->xgt, q->base.domid, q->c.stats);
-	if (err || !q->free_slots || !q->done_slots || !q->parked || !q->again ||
-	    (q->c.persistent && !q->pages))
+	if (!q->free_slots || !q->done_slots || !q->parked || !q->again || (q->c.persistent && !q->pages))
 		return xsp_queue_fail(&q->base, -ENOMEM, "no memory for %u slots", n);
 	q->slots = q->journal.slots;
 	q->barrier = XSP_NO_SLOT;
