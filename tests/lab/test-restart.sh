@@ -14,15 +14,45 @@ be=/local/domain/0/backend/vbd/1/51712
 is_adopted() { # DOM: by the daemon that runs now
 	tail -c "+$((log_from + 1))" "$daemon_log" | grep -q "vbd/$1/51712: taken over"
 }
+start() {
+	log_from=$(stat -c %s "$daemon_log")
+	daemon_start
+}
 killed() { # [COMMAND...]: the daemon, without a word; COMMAND while there is none
 	kill -9 "$daemon"
 	wait "$daemon" 2>/dev/null
 	"${@:-true}"
 	start
 }
-start() {
-	log_from=$(stat -c %s "$daemon_log")
-	daemon_start
+stopped() {
+	daemon_stop || return
+	be_is 1 4 && be_is 2 4 || wrong "stopped: the backends are in $(be_state 1) and $(be_state 2)"
+	start
+}
+at_work() { # [OPTION...]: both guests, the second with OPTIONs
+	good_begin 1 1 --flush-every 50
+	good_begin 2 1 --ring-order 2 "$@"
+	await 5 be_is 1 4 && await 5 be_is 2 4 || fatal "the guests do not connect"
+}
+over_and_over() { # killed|stopped: so many times under the guests that are at work
+	local n
+	for ((n = 0; n < restarts; n++)); do
+		sleep 0.1$n # each time at another point
+		$1 || break
+		await 8 is_adopted 1 && await 8 is_adopted 2 || { wrong "$1, time $n: not taken over"; break; }
+	done
+	check "$1 $n of $restarts times" [ $n = "$restarts" ]
+	good_end 1 "while it was $1 $n times"
+	good_end 2 "while it was $1 $n times"
+}
+idle_begin() { # guest 1
+	guest_start 1 "$B/bin/xsp-evil" 51712 idle >"$T/idle.log"
+	idler=$started
+	await 5 grep -q ': idle' "$T/idle.log" || wrong "the idle guest does not connect"
+}
+idle_end() { # fails unless its disk works
+	kill -USR1 $idler
+	wait $idler || { cat "$T/idle.log"; return 1; }
 }
 
 daemon_start
@@ -30,51 +60,21 @@ attach_wait 1 "$(image a.img)" || fatal "disk of guest 1"
 attach_wait 2 "$(image b.img)" || fatal "disk of guest 2"
 
 # --- stopped and started under load ---------------------------------------------------------------
-good_begin 1 1 --flush-every 50
-good_begin 2 1 --ring-order 2 --bs 16K
-await 5 be_is 1 4 && await 5 be_is 2 4 || fatal "the guests do not connect"
-n=0
-for ((i = 0; i < restarts; i++)); do
-	sleep 0.25
-	daemon_stop || break
-	be_is 1 4 && be_is 2 4 || wrong "restart $i: the backends are in $(be_state 1) and $(be_state 2)"
-	start
-	await 5 is_adopted 1 && await 5 is_adopted 2 || { wrong "restart $i: not taken over"; break; }
-	n=$((n + 1))
-done
-check "$n of $restarts restarts" [ $n = "$restarts" ]
-good_end 1 "over $n restarts"
-good_end 2 "over $n restarts"
+at_work --bs 16K
+over_and_over stopped
 
 # --- killed, with nothing under way ---------------------------------------------------------------
-guest_start 1 "$B/bin/xsp-evil" 51712 idle >"$T/idle.log"
-idler=$started
-await 5 grep -q ': idle' "$T/idle.log" || wrong "the idle guest does not connect"
+idle_begin
 killed
 check "killed while a guest was idle: its disk is taken over" await 8 is_adopted 1
-kill -USR1 $idler
-rc=0
-wait $idler || rc=$?
-check "and works for the guest" [ $rc = 0 ]
-[ $rc = 0 ] || cat "$T/idle.log"
+check "and works for the guest" idle_end
 
 # --- killed under load ----------------------------------------------------------------------------
 journals() { (cd "$XENSPLIT_LAB" && ls *.journal 2>/dev/null | sed 's/.journal$//' | xargs); }
-good_begin 1 1 --flush-every 50
-good_begin 2 1 --ring-order 2 --bs 128K --qd 8 --queues 2
-await 5 be_is 1 4 && await 5 be_is 2 4 || fatal "the guests do not connect"
+at_work --bs 128K --qd 8 --queues 2
 good_works 1
 check "a journal for each queue: $(journals)" [ "$(journals)" = "vbd-1-51712-0 vbd-2-51712-0 vbd-2-51712-1" ]
-n=0
-for ((i = 0; i < restarts; i++)); do
-	sleep 0.1$i
-	killed
-	await 8 is_adopted 1 && await 8 is_adopted 2 || { wrong "kill $i: not taken over"; break; }
-	n=$((n + 1))
-done
-check "killed $n of $restarts times" [ $n = "$restarts" ]
-good_end 1 "over $n kills"
-good_end 2 "over $n kills"
+over_and_over killed
 again=$(sed -n 's/.* requests were answered, \([0-9]*\) are done again/\1/p' "$daemon_log" | awk '{ n += $1 } END { print n + 0 }')
 check "$again requests were done again" [ "$again" -gt "$restarts" ]
 
@@ -106,10 +106,7 @@ good_end 2 "after all"
 
 # --- the record of a drained ring is not believed twice -------------------------------------------
 xenstore-write $be/xensplit-drained "7 8 9"
-guest_start 1 "$B/bin/xsp-evil" 51712 idle >"$T/idle.log"
-idler=$started
-await 5 grep -q ': idle' "$T/idle.log"
+idle_begin
 check "a new connection forgets an old ring's record" await 3 bash -c "! xenstore-exists $be/xensplit-drained"
-kill -USR1 $idler
-wait $idler
+idle_end || wrong "the idle guest's disk"
 close
