@@ -62,13 +62,13 @@ static void *run(void *arg)
 	cpu = now(CLOCK_THREAD_CPUTIME_ID);
 	wall = now(CLOCK_MONOTONIC);
 	if (h->me == PAIR_FRONT) {
-		h->c->front(p);
+		(p->queues > 1 ? h->c->front_many : h->c->front)(p);
 		p->ns = now(CLOCK_MONOTONIC) - wall;
 		__atomic_store_n(&p->done, 1, __ATOMIC_RELEASE);
 		pair_notify(p, PAIR_FRONT); /* the back may sleep */
 		p->half[PAIR_FRONT].notifies--;
 	} else {
-		h->c->back(p);
+		(p->queues > 1 ? h->c->back_many : h->c->back)(p);
 	}
 	p->half[h->me].cpu_ns = now(CLOCK_THREAD_CPUTIME_ID) - cpu;
 	return NULL;

@@ -43,14 +43,14 @@ struct contestant {
 	void (*prepare)(struct pair *p); /* NULL: zeroed pages will do */
 	void (*front)(struct pair *p);
 	void (*back)(struct pair *p);
-	bool many;      /* drives several queues, too */
+	void (*front_many)(struct pair *p), (*back_many)(struct pair *p); /* several queues; NULL: can't */
 	bool poll_only; /* has no way to sleep */
 	uint32_t pages; /* it needs that many times the ring's; 0: as many */
 	bool limit;     /* not a ring: what the machine can do at best */
 };
 
-extern const struct contestant ring_rte, ring_rte_packed, ring_xsp, ring_xsp_flow, ring_xsp_plain, ring_xen, ring_xen_check,
-	limit_line, limit_stream, limit_pages, limit_copy, limit_wake;
+extern const struct contestant ring_rte, ring_rte_packed, ring_xsp, ring_xsp_flow, ring_xsp_plain,
+	ring_xen, ring_xen_check, limit_line, limit_stream, limit_pages, limit_copy, limit_wake;
 
 /**
  * pair_run - run both halves for @seconds

@@ -123,7 +123,8 @@ static int one_round(const struct bench *b, struct group *g, struct pair *p)
 	if (p->event && one_run(b, g, &limit_wake, &limits))
 		return -1;
 	for (size_t i = 0; i < sizeof(rings) / sizeof(rings[0]); i++) {
-		if (!rings[i]->front || (rings[i]->poll_only && p->event) || (p->queues > 1 && !rings[i]->many))
+		if (!rings[i]->front || (rings[i]->poll_only && p->event) ||
+		    (p->queues > 1 && !rings[i]->front_many))
 			continue;
 		if (one_run(b, g, rings[i], p))
 			return -1;

@@ -247,18 +247,12 @@ static void back_many(struct pair *p)
 
 static void front_check(struct pair *p)
 {
-	if (p->queues > 1)
-		front_many(p);
-	else
-		front(p, true);
+	front(p, true);
 }
 
 static void back_check(struct pair *p)
 {
-	if (p->queues > 1)
-		back_many(p);
-	else
-		back(p, true);
+	back(p, true);
 }
 
 const struct contestant ring_xen = {
@@ -274,5 +268,6 @@ const struct contestant ring_xen_check = {
 	.what = "Xen's macros, RING_PUSH_*_AND_CHECK_NOTIFY",
 	.front = front_check,
 	.back = back_check,
-	.many = true,
+	.front_many = front_many,
+	.back_many = back_many,
 };

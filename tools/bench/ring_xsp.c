@@ -290,18 +290,12 @@ static void back_many(struct pair *p)
 
 static void front_check(struct pair *p)
 {
-	if (p->queues > 1)
-		front_many(p);
-	else
-		front(p, true);
+	front(p, true);
 }
 
 static void back_check(struct pair *p)
 {
-	if (p->queues > 1)
-		back_many(p);
-	else
-		back(p, true);
+	back(p, true);
 }
 
 static void front_plain(struct pair *p)
@@ -319,7 +313,8 @@ const struct contestant ring_xsp = {
 	.what = "our ring: push says whether to notify",
 	.front = front_check,
 	.back = back_check,
-	.many = true,
+	.front_many = front_many,
+	.back_many = back_many,
 };
 
 const struct contestant ring_xsp_plain = {
