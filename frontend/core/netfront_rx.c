@@ -132,6 +132,16 @@ static void skip_room(struct xsp_netfront_rx *q)
 	}
 }
 
+/* Of its pages only those that it has: most packets have one. */
+static void hand_out(const struct xsp_netfront_packet *p, struct xsp_netfront_packet *ret)
+{
+	ret->meta = p->meta;
+	ret->status = p->status;
+	ret->bytes = p->bytes;
+	ret->bufs = p->bufs;
+	memcpy(ret->buf, p->buf, p->bufs * sizeof(p->buf[0]));
+}
+
 /* An extra uses up a page that nothing is in. */
 static int take_extra(struct xsp_netfront_rx *q, const struct xsp_net_extra *e, uint32_t slot)
 {
@@ -183,7 +193,7 @@ int xsp_netfront_rx_reap(struct xsp_netfront_rx *q, struct xsp_netfront_packet *
 			skip_room(q);
 		if (!q->part.bytes) /* nothing in it */
 			spoil(q, -EINVAL);
-		*ret = q->part;
+		hand_out(&q->part, ret);
 		return 1;
 	}
 	return 0;

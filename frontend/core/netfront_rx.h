@@ -72,7 +72,7 @@ static inline bool xsp_netfront_rx_push(struct xsp_netfront_rx *q)
 
 /**
  * xsp_netfront_rx_reap - take the next packet
- * @ret: written when 1 is returned
+ * @ret: written when 1 is returned, of buf only what bufs says
  *
  * Returns 1, 0 (no whole packet is there), or -EPROTO when the queue is broken.
  */

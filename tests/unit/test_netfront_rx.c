@@ -154,8 +154,7 @@ static void rx_bad_packets(void **state)
 	}
 }
 
-/* An XDP extra says nothing new to a host that has asked for headroom, and makes no sense to others. */
-/* As Linux's netback does it: the offset is 0 and the room counts. */
+/* As Linux's netback says that it left the room that was asked for: the offset is 0 and the room counts. */
 static void rx_xdp_extra(void **state)
 {
 	struct xsp_netfront_packet p;
@@ -184,6 +183,7 @@ static void rx_xdp_extra(void **state)
 	assert_true(p.status == 0 && p.bytes == 60 && p.buf[0].offset == 0);
 }
 
+/* From who was not asked, and more of it than there is. */
 static void rx_xdp_wrong(void **state)
 {
 	struct xsp_netfront_packet p;
