@@ -391,7 +391,7 @@ static uint32_t occupied(const struct xsp_blkq *q)
 {
 	int waiting = xsp_ring_back_pending(&q->back.ring);
 
-	return q->in_flight + (waiting > 0 ? (uint32_t)waiting : 0);
+	return q->in_flight + q->n_again + (waiting > 0 ? (uint32_t)waiting : 0);
 }
 
 void xsp_blkq_visit(struct xsp_queue *queue)
