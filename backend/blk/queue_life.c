@@ -109,28 +109,39 @@ static int judge_ring(struct xsp_blkq *q, uint32_t rsp_prod, uint32_t req_prod)
 	return 0;
 }
 
+/* Does its journal tell how a former daemon left the ring? */
+static bool recovered(struct xsp_blkq *q, const struct xsp_journal_id *id, uint32_t rsp_prod,
+		      uint32_t req_prod, struct xsp_recovery *r)
+{
+	const char *why;
+
+	if (!xsp_journal_is_of(&q->journal, id))
+		return false;
+	if (!xsp_journal_recover(&q->journal, rsp_prod, req_prod, r, &why))
+		return true;
+	xsp_warn(q->base.name, "%s", why);
+	return false;
+}
+
 /* Where to begin in the ring; -EBUSY when a former daemon may have left requests unanswered. */
 static int choose_start(struct xsp_blkq *q, struct xsp_recovery *r)
 {
 	struct xsp_journal_id id = journal_id(q);
 	uint32_t rsp_prod = xsp_load(&q->sring->rsp_prod);
 	uint32_t req_prod = xsp_load(&q->sring->req_prod);
-	const char *why;
-	int err = 0;
 
-	/* Its old requests would be done again. */
-	if (q->base.adopt == XSP_ADOPT_NEW && rsp_prod)
-		return xsp_queue_fail(&q->base, -EPROTO, "the ring is not new: it holds %u responses already",
-				      rsp_prod);
-	if (q->base.adopt != XSP_ADOPT_NEW && xsp_journal_is_of(&q->journal, &id)) {
-		if (!xsp_journal_recover(&q->journal, rsp_prod, req_prod, r, &why))
-			return 0;
-		xsp_warn(q->base.name, "%s", why);
+	if (q->base.adopt == XSP_ADOPT_NEW) {
+		if (rsp_prod) /* its old requests would be done again */
+			return xsp_queue_fail(&q->base, -EPROTO,
+					      "the ring is not new: it holds %u responses already", rsp_prod);
+	} else if (recovered(q, &id, rsp_prod, req_prod, r)) {
+		return 0;
+	} else {
+		int err = judge_ring(q, rsp_prod, req_prod);
+
+		if (err)
+			return err;
 	}
-	if (q->base.adopt != XSP_ADOPT_NEW)
-		err = judge_ring(q, rsp_prod, req_prod);
-	if (err)
-		return err;
 	xsp_journal_begin(&q->journal, &id, rsp_prod);
 	r->n_answered = r->n_live = 0;
 	r->rsp_prod = r->req_cons = rsp_prod;
