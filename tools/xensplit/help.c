@@ -49,7 +49,7 @@ static void print_exit_codes(void)
 
 void help_all(void)
 {
-	puts("xensplit: disks of Xen guests, served by xensplitd\n"
+	puts("xensplit: disks and network interfaces of Xen guests, served by xensplitd\n"
 	     "\n"
 	     "usage: xensplit [OPTION]... COMMAND [ARGUMENT]...\n"
 	     "\n"
