@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "common/net/headers.h"
+#include "tests/unit/sum.h"
 
 static_assert(sizeof(struct virtio_net_hdr) == sizeof(struct xsp_vnet), "same header");
 static_assert(offsetof(struct virtio_net_hdr, csum_start) == offsetof(struct xsp_vnet, csum_start) &&
@@ -279,16 +280,6 @@ static void offloads_that_cannot_be(void **state)
 	assert_int_equal(to_vnet(&none, &v), XSP_DROP_SHORT);
 	v = (struct xsp_vnet){ .gso_type = XSP_VNET_GSO_UDP };
 	assert_int_equal(xsp_net_from_vnet(&v, &o), XSP_DROP_GSO);
-}
-
-/* RFC 1071 by the book, against which the quick sum is held. */
-static uint16_t slow_sum(const uint8_t *p, uint32_t n, uint32_t sum)
-{
-	for (uint32_t i = 0; i < n; i++)
-		sum += i & 1 ? p[i] : (uint32_t)p[i] << 8;
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)sum;
 }
 
 static void fills_checksums(void **state)

@@ -14,6 +14,7 @@
 #include "backend/port/inbox.h"
 #include "backend/port/port.h"
 #include "common/net/segment.h"
+#include "tests/unit/sum.h"
 
 struct io_uring_sqe *xsp_worker_sqe(struct xsp_worker *w, struct xsp_cb *cb)
 {
@@ -217,15 +218,6 @@ static void direct(void **state)
 }
 
 /* --- cutting ------------------------------------------------------------------------------------ */
-
-static uint16_t slow_sum(const uint8_t *p, uint32_t n, uint32_t sum)
-{
-	for (uint32_t i = 0; i < n; i++)
-		sum += i & 1 ? p[i] : (uint32_t)p[i] << 8;
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)sum;
-}
 
 static void cuts(void **state)
 {
