@@ -101,7 +101,8 @@ static void other_axes(struct json_object *group, const char *axis, char *buf, s
 	json_object_object_foreach(file_get(group, "axes"), key, value)
 	{
 		/* what follows from another axis is no axis */
-		if (!strcmp(key, axis) || !strcmp(key, "slots") || (!strcmp(axis, "order") && !strcmp(key, "depth")))
+		if (!strcmp(key, axis) || !strcmp(key, "slots") ||
+		    (!strcmp(axis, "order") && !strcmp(key, "depth")))
 			continue;
 		len += (size_t)snprintf(buf + len, bytes - len, "%s%s %s", len ? ", " : "", key,
 					json_object_get_string(value));
@@ -136,7 +137,8 @@ static double cpu_of(struct json_object *series)
 
 		if (!cpu || strstr(key, "per_page"))
 			continue;
-		sum = (isfinite(sum) ? sum : 0) + json_object_get_double(value) / (strcmp(cpu, "_cpu_ns") ? 1 : 1e3);
+		sum = (isfinite(sum) ? sum : 0) +
+		      json_object_get_double(value) / (strcmp(cpu, "_cpu_ns") ? 1 : 1e3);
 	}
 	return sum;
 }
@@ -157,7 +159,8 @@ static void gather(struct lines *l, struct json_object *groups)
 				   json_object_get_boolean(file_get(s, "limit")) ? NAN : cpu_of(s);
 
 			if (isfinite(y))
-				add_point(l, file_text(s, "name"), file_number(file_get(g, "axes"), l->axis), y);
+				add_point(l, file_text(s, "name"),
+					  file_number(file_get(g, "axes"), l->axis), y);
 		}
 	}
 }
@@ -173,7 +176,8 @@ static void draw_line(FILE *f, const struct lines *l, int i, double low, double 
 {
 	fprintf(f, "<polyline fill='none' stroke='%s' stroke-width='2' points='", colours[i % 12]);
 	for (int k = 0; k < l->line[i].n; k++)
-		fprintf(f, "%.1f,%.1f ", place_x(l->line[i].x[k], low, high), 210 - l->line[i].y[k] / most * 190);
+		fprintf(f, "%.1f,%.1f ", place_x(l->line[i].x[k], low, high),
+			210 - l->line[i].y[k] / most * 190);
 	fputs("'/>", f);
 	for (int k = 0; k < l->line[i].n; k++)
 		fprintf(f, "<circle cx='%.1f' cy='%.1f' r='3' fill='%s'/>", place_x(l->line[i].x[k], low, high),
@@ -197,7 +201,8 @@ static void draw_lines(FILE *f, const struct lines *l)
 		}
 	if (!(high > low) || most <= 0)
 		return;
-	fprintf(f, "<h3>%s over %s</h3><p class='dim'>", l->cpu ? "CPU microseconds of both sides" : l->unit, l->axis);
+	fprintf(f, "<h3>%s over %s</h3><p class='dim'>",
+		l->cpu ? "CPU microseconds of both sides" : l->unit, l->axis);
 	chart_text(f, l->rest);
 	fprintf(f, "</p><svg viewBox='0 0 %d 240' width='%d' role='img'><path d='M%d 15V210H%d' fill='none' "
 		   "stroke='#999'/>\n",
@@ -215,6 +220,14 @@ static void draw_lines(FILE *f, const struct lines *l)
 
 /* --- latency ----------------------------------------------------------------------------------- */
 
+/* Of the k-th point of a latency: its microseconds (0), or the share that took no longer (1). */
+static double point(struct json_object *latency, size_t k, size_t which)
+{
+	struct json_object *p = json_object_array_get_idx(latency, k);
+
+	return json_object_get_double(json_object_array_get_idx(p, which));
+}
+
 /* The first and last microseconds of all series; false: none has any. */
 static bool latency_range(struct json_object *list, double *low, double *high)
 {
@@ -226,8 +239,8 @@ static bool latency_range(struct json_object *list, double *low, double *high)
 
 		if (!n)
 			continue;
-		*low = fmin(*low, json_object_get_double(json_object_array_get_idx(json_object_array_get_idx(a, 0), 0)));
-		*high = fmax(*high, json_object_get_double(json_object_array_get_idx(json_object_array_get_idx(a, n - 1), 0)));
+		*low = fmin(*low, point(a, 0, 0));
+		*high = fmax(*high, point(a, n - 1, 0));
 	}
 	return *low > 0 && *high > *low;
 }
@@ -245,7 +258,8 @@ void chart_latency(FILE *f, struct json_object *group)
 		   "width='%d' role='img'><path d='M%d 15V210H%d' fill='none' stroke='#999'/>\n",
 		WIDTH, WIDTH, LEFT, WIDTH - 145);
 	for (int i = 0; i <= 4; i++)
-		fprintf(f, "<text x='%d' y='%.0f' text-anchor='end'>%d %%</text>", LEFT - 6, 214 - i * 47.5, i * 25);
+		fprintf(f, "<text x='%d' y='%.0f' text-anchor='end'>%d %%</text>", LEFT - 6,
+			214 - i * 47.5, i * 25);
 	for (double us = exp2(ceil(log2(low))), last = -100; us <= high; us *= 2) {
 		double x = LEFT + log2(us / low) * scale;
 
@@ -260,12 +274,9 @@ void chart_latency(FILE *f, struct json_object *group)
 		if (!a || !json_object_array_length(a))
 			continue;
 		fprintf(f, "<polyline fill='none' stroke='%s' stroke-width='2' points='", colours[i % 12]);
-		for (size_t k = 0; k < json_object_array_length(a); k++) {
-			struct json_object *p = json_object_array_get_idx(a, k);
-
-			fprintf(f, "%.1f,%.1f ", LEFT + log2(json_object_get_double(json_object_array_get_idx(p, 0)) / low) * scale,
-				210 - json_object_get_double(json_object_array_get_idx(p, 1)) * 190);
-		}
+		for (size_t k = 0; k < json_object_array_length(a); k++)
+			fprintf(f, "%.1f,%.1f ", LEFT + log2(point(a, k, 0) / low) * scale,
+				210 - point(a, k, 1) * 190);
 		fprintf(f, "'/><rect x='%d' y='%d' width='10' height='10' fill='%s'/><text x='%d' y='%d'>", WIDTH - 130,
 			12 + drawn * 16, colours[i % 12], WIDTH - 116, 21 + drawn * 16);
 		chart_text(f, file_text(s, "name"));

@@ -104,10 +104,12 @@ static void one_series(struct json_object *ga, struct json_object *gb, struct js
 	printf("  %-14s %10.4g %10.4g %8.2f  ", name, file_number(sa, "median"), file_number(sb, "median"),
 	       file_number(sb, "median") / file_number(sa, "median"));
 	if (ba)
-		printf("%8.2f %8.2f %8.2f  ", median_of(a, n), median_of(b, m), median_of(b, m) / median_of(a, n));
+		printf("%8.2f %8.2f %8.2f  ", median_of(a, n), median_of(b, m),
+		       median_of(b, m) / median_of(a, n));
 	else
 		printf("%8s %8s %8s  ", "", "", "");
-	puts(!ba && strcmp(file_text(file_get(ga, "placement"), "label"), file_text(file_get(gb, "placement"), "label")) ?
+	puts(!ba && strcmp(file_text(file_get(ga, "placement"), "label"),
+			   file_text(file_get(gb, "placement"), "label")) ?
 		     "the placements differ" :
 		     verdict(a, n, b, m));
 }

@@ -67,7 +67,8 @@ static int map_each(struct grant *g, uint32_t at)
 
 static int map_batch(struct grant *g, uint32_t at)
 {
-	uint8_t *p = xengnttab_map_grant_refs(g->dom0, g->pages, g->domids + at, g->refs + at, PROT_READ | PROT_WRITE);
+	uint8_t *p = xengnttab_map_grant_refs(g->dom0, g->pages, g->domids + at, g->refs + at,
+					      PROT_READ | PROT_WRITE);
 
 	if (!p)
 		return -errno;
@@ -208,7 +209,8 @@ static const char *set_up(struct grant *g)
 	g->kept = xengnttab_map_grant_refs(g->dom0, GRANTS, g->domids, g->refs, PROT_READ | PROT_WRITE);
 	if (!g->kept)
 		return "pages can't be mapped";
-	g->room = mmap(NULL, MAX_PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	g->room = mmap(NULL, MAX_PAGES * PAGE, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	if (g->room == MAP_FAILED) {
 		g->room = NULL;
 		return "no memory";

@@ -83,8 +83,8 @@ void bench_start(struct bench *b)
 	b->groups = json_object_new_array();
 	b->skipped = json_object_new_array();
 	if (!b->json_out && !b->quiet)
-		printf("xensplit-bench %s (%s); %s; %d rounds of %g s each\n", b->mode, XSP_VERSION, world_of(b),
-		       b->rounds, b->seconds);
+		printf("xensplit-bench %s (%s); %s; %d rounds of %g s each\n", b->mode, XSP_VERSION,
+		       world_of(b), b->rounds, b->seconds);
 }
 
 /* Which share of all was no slower: [[microseconds, share], ...], only where it changes. */

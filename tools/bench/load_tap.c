@@ -150,7 +150,8 @@ static uint64_t send_all(struct load *l)
 		sent += (uint64_t)went;
 		moved = went ? now : moved;
 	}
-	while (__atomic_load_n(&l->received, __ATOMIC_ACQUIRE) < sent && clock_ns(CLOCK_MONOTONIC) - moved < 3000000000u)
+	while (__atomic_load_n(&l->received, __ATOMIC_ACQUIRE) < sent &&
+	       clock_ns(CLOCK_MONOTONIC) - moved < 3000000000u)
 		;
 	return sent;
 }
@@ -202,8 +203,10 @@ static void serve(struct load *l)
 		if (err)
 			printf("{\"error\":\"%s\"}\n", strerror(-err));
 		else
-			printf("{\"sent\":%" PRIu64 ",\"received\":%" PRIu64 ",\"ns\":%" PRIu64 ",\"cpu_ns\":%" PRIu64 "}\n",
-			       sent, l->received, clock_ns(CLOCK_MONOTONIC) - wall, clock_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu);
+			printf("{\"sent\":%" PRIu64 ",\"received\":%" PRIu64 ",\"ns\":%" PRIu64
+			       ",\"cpu_ns\":%" PRIu64 "}\n",
+			       sent, l->received, clock_ns(CLOCK_MONOTONIC) - wall,
+			       clock_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu);
 		fflush(stdout);
 	}
 }

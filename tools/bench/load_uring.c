@@ -70,7 +70,8 @@ static void *look(void *arg)
 
 		for (; n != end; n++)
 			if (f->job->touch && !f->job->write)
-				f->sum += touch(f->buf + (uint64_t)f->number[n % MAX_DEPTH] * f->job->size, f->job->size);
+				f->sum += touch(f->buf + f->number[n % MAX_DEPTH] * (uint64_t)f->job->size,
+						f->job->size);
 		__atomic_store_n(&f->looked, n, __ATOMIC_RELEASE); /* pairs with take_back */
 	}
 	return NULL;

@@ -138,7 +138,8 @@ static double limit_rate(const struct contestant *c, unsigned int order, bool fi
 
 	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
 		return 0;
-	p.pages = mmap(NULL, 4096u << order, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	p.pages = mmap(NULL, 4096u << order, PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	if (p.pages == MAP_FAILED)
 		return 0;
 	if (!pair_run(&p, c, 0.01) && p.ops)

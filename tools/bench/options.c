@@ -104,7 +104,8 @@ int options_read(const struct command *c, struct bench *b, int argc, char **argv
 			return bench_usage("try xensplit-bench %s --help", b->mode);
 	}
 	if (!c->has_a_daemon && optind != argc)
-		return bench_usage("%s: what is '%s'? try xensplit-bench %s --help", b->mode, argv[optind], b->mode);
+		return bench_usage("%s: what is '%s'? try xensplit-bench %s --help", b->mode,
+				   argv[optind], b->mode);
 	if (axes_read(c->axes, c->n_axes))
 		return bench_usage("try xensplit-bench %s --help", b->mode);
 	return -1;

@@ -14,7 +14,9 @@ struct json_object *file_get(struct json_object *o, const char *key)
 {
 	struct json_object *v;
 
-	return o && json_object_is_type(o, json_type_object) && json_object_object_get_ex(o, key, &v) ? v : NULL;
+	if (o && json_object_is_type(o, json_type_object) && json_object_object_get_ex(o, key, &v))
+		return v;
+	return NULL;
 }
 
 const char *file_text(struct json_object *o, const char *key)
@@ -38,7 +40,8 @@ struct json_object *file_read(const char *path)
 	if (o && !strcmp(file_text(o, "tool"), "xensplit-bench") && file_number(o, "schema") == 1 &&
 	    json_object_is_type(file_get(o, "groups"), json_type_array))
 		return o;
-	fprintf(stderr, "xensplit-bench: %s: %s\n", path, o ? "no file of xensplit-bench" : json_util_get_last_err());
+	fprintf(stderr, "xensplit-bench: %s: %s\n", path,
+		o ? "no file of xensplit-bench" : json_util_get_last_err());
 	json_object_put(o);
 	return NULL;
 }
@@ -150,7 +153,8 @@ static void one_file(FILE *f, struct json_object *o)
 		fputs("</h3><p class='dim'>", f);
 		chart_text(f, file_text(p, "label"));
 		if (isfinite(file_number(p, "line_round_trip_ns")))
-			fprintf(f, ", a cache line there and back %.0f ns", file_number(p, "line_round_trip_ns"));
+			fprintf(f, ", a cache line there and back %.0f ns",
+				file_number(p, "line_round_trip_ns"));
 		if (*file_text(g, "base")) {
 			fputs("; ratios to ", f);
 			chart_text(f, file_text(g, "base"));

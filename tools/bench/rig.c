@@ -200,8 +200,8 @@ int rig_attach_nic(struct rig *r, unsigned int guest, unsigned int devid, const 
 	char *args[] = { ARG("xensplit"), ARG("--socket"), r->socket, ARG("network-attach"), number, words, NULL };
 
 	snprintf(number, sizeof(number), "%u", guest);
-	snprintf(words, sizeof(words), "devid=%u,mac=00:16:3e:be:%02x:%02x,port=%s", devid, guest & 0xff, devid & 0xff,
-		 port);
+	snprintf(words, sizeof(words), "devid=%u,mac=00:16:3e:be:%02x:%02x,port=%s", devid,
+		 guest & 0xff, devid & 0xff, port);
 	return run_in(r, "0", args) ? failed(r, "xensplit network-attach") : 0;
 }
 
@@ -240,7 +240,8 @@ int rig_qemu(struct rig *r)
 	if (access(QEMU, X_OK) || rig_file(r, false) || rig_file(r, true))
 		return -1;
 	for (int i = 0; i < 2; i++) {
-		snprintf(null[i], sizeof(null[i]), "null-co,node-name=n%d,size=%u,read-zeroes=on", i, RIG_DISK_BYTES);
+		snprintf(null[i], sizeof(null[i]), "null-co,node-name=n%d,size=%u,read-zeroes=on",
+			 i, RIG_DISK_BYTES);
 		snprintf(file[i], sizeof(file[i]), "file,node-name=f%d,locking=off,filename=%s", i, r->file[0]);
 		snprintf(direct[i], sizeof(direct[i]),
 			 "file,node-name=d%d,locking=off,cache.direct=on,filename=%s", i, r->file[1]);
@@ -282,7 +283,8 @@ static struct json_object *call(struct rig *r, const char *method, const char *p
 
 	snprintf(a.sun_path, sizeof(a.sun_path), "%s", r->socket);
 	if (fd < 0 || connect(fd, (struct sockaddr *)&a, sizeof(a)) ||
-	    dprintf(fd, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"%s\",\"params\":%s}\n", method, params) < 0) {
+	    dprintf(fd, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"%s\",\"params\":%s}\n", method,
+		    params) < 0) {
 		if (fd >= 0)
 			close(fd);
 		return NULL;
@@ -337,7 +339,8 @@ struct json_object *rig_nic_counters(struct rig *r)
 {
 	struct json_object *o = call(r, "vif.stat", "{}"), *list, *sum = json_object_new_object();
 
-	if (o && json_object_object_get_ex(o, "result", &list) && json_object_object_get_ex(list, "vifs", &list))
+	if (o && json_object_object_get_ex(o, "result", &list) &&
+	    json_object_object_get_ex(list, "vifs", &list))
 		for (size_t i = 0; i < json_object_array_length(list); i++) {
 			struct json_object *counters = NULL;
 

@@ -163,9 +163,9 @@ static int one_group(struct bench *b, struct pair *p)
 	g.show_notes = p->event;
 	if (p->queues > 1)
 		snprintf(many, sizeof(many), "%u rings", p->queues);
-	snprintf(g.title, sizeof(g.title), "%s of %u page%s, batch %u, %u under way, %s, %s", many, 1u << p->order,
-		 p->order ? "s" : "", p->batch, p->depth, one_core(p) ? "one core" : "two cores",
-		 p->event ? "both sleep" : "none sleeps");
+	snprintf(g.title, sizeof(g.title), "%s of %u page%s, batch %u, %u under way, %s, %s", many,
+		 1u << p->order, p->order ? "s" : "", p->batch, p->depth,
+		 one_core(p) ? "one core" : "two cores", p->event ? "both sleep" : "none sleeps");
 	snprintf(g.base, sizeof(g.base), "%s", ring_xen_check.name); /* what drivers use */
 	for (int r = 0; r < b->rounds; r++) {
 		int err;

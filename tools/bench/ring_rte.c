@@ -107,7 +107,8 @@ static inline void back(struct pair *p, uint32_t elem)
 	struct xsp_blk_rsp rsp[MOST];
 
 	while (!pair_over(p)) {
-		uint32_t n = rte_ring_sc_dequeue_burst_elem(r.req, batch, elem, p->batch < MOST ? p->batch : MOST, NULL);
+		uint32_t n = rte_ring_sc_dequeue_burst_elem(
+			r.req, batch, elem, p->batch < MOST ? p->batch : MOST, NULL);
 
 		if (!n) {
 			pair_relax();

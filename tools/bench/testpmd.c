@@ -45,8 +45,9 @@ static int start_one(struct testpmd *t, struct child *c, const char *dir, bool b
 		if (back)
 			snprintf(vdev[i], sizeof(vdev[i]), "net_vhost%d,iface=%s/vhost%d,queues=1", i, dir, i);
 		else
-			snprintf(vdev[i], sizeof(vdev[i]), "net_virtio_user%d,path=%s/vhost%d,queues=1,queue_size=256",
-				 i, dir, i);
+			snprintf(vdev[i], sizeof(vdev[i]),
+				 "net_virtio_user%d,path=%s/vhost%d,queues=1,queue_size=256", i,
+				 dir, i);
 		argv[n++] = ARG("--vdev");
 		argv[n++] = vdev[i];
 	}
@@ -95,7 +96,8 @@ static void lift(const struct child *c)
 	d = child_fifo ? opendir(path) : NULL;
 	while (d && (e = readdir(d)))
 		if (e->d_name[0] != '.')
-			sched_setscheduler(atoi(e->d_name), SCHED_FIFO, atoi(e->d_name) == c->pid ? &above : &fifo);
+			sched_setscheduler(atoi(e->d_name), SCHED_FIFO,
+					   atoi(e->d_name) == c->pid ? &above : &fifo);
 	if (d)
 		closedir(d);
 }
@@ -116,12 +118,13 @@ const char *testpmd_start(struct testpmd *t, const char *dir, bool between, int 
 		snprintf(sock, sizeof(sock), "%s/vhost%d", dir, i);
 		unlink(sock);
 	}
-	if (start_one(t, &t->back, dir, true, back_cpu, between ? "io" : "rxonly", log) || !is_ready(&t->back) ||
-	    stat(sock, &st)) {
+	if (start_one(t, &t->back, dir, true, back_cpu, between ? "io" : "rxonly", log) ||
+	    !is_ready(&t->back) || stat(sock, &st)) {
 		testpmd_stop(t);
 		return "dpdk-testpmd does not run as a vhost-user backend";
 	}
-	if (start_one(t, &t->guest, dir, false, guest_cpu, between ? "io" : "txonly", log) || !is_ready(&t->guest)) {
+	if (start_one(t, &t->guest, dir, false, guest_cpu, between ? "io" : "txonly", log) ||
+	    !is_ready(&t->guest)) {
 		testpmd_stop(t);
 		return "dpdk-testpmd does not connect by virtio-user";
 	}

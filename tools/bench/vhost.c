@@ -144,7 +144,8 @@ static int start_queue(struct vhost *h)
 /* The queue's parts on pages of their own; three descriptors of request i are always 3 i and on. */
 static int make_memory(struct vhost *h, uint16_t depth, uint64_t buf_bytes)
 {
-	uint64_t desc = 0, avail = 16 * PAGE, used = 17 * PAGE, head = 20 * PAGE, state = 22 * PAGE, buf = 23 * PAGE;
+	uint64_t desc = 0, avail = 16 * PAGE, used = 17 * PAGE, head = 20 * PAGE, state = 22 * PAGE,
+		 buf = 23 * PAGE;
 
 	for (h->size = 64; h->size < depth * DESCS; h->size *= 2)
 		;
@@ -212,14 +213,15 @@ void vhost_push(struct vhost *h)
 {
 	uint16_t old = h->v.avail->idx, new = (uint16_t)(old + h->put);
 	uint64_t one = 1;
+	uint16_t event;
 
 	if (!h->put)
 		return;
 	h->put = 0;
 	__atomic_store_n(&h->v.avail->idx, new, __ATOMIC_RELEASE); /* the server's load of idx */
 	xsp_mb(); /* pairs with the server's, between avail_event and its last look at idx */
-	if (vring_need_event(__atomic_load_n((__virtio16 *)&h->v.used->ring[h->size], __ATOMIC_RELAXED), new, old) &&
-	    write(h->kick, &one, sizeof(one)) < 0)
+	event = __atomic_load_n((__virtio16 *)&h->v.used->ring[h->size], __ATOMIC_RELAXED);
+	if (vring_need_event(event, new, old) && write(h->kick, &one, sizeof(one)) < 0)
 		return; /* its counter is full: it is awake */
 }
 

@@ -180,7 +180,8 @@ static int one_run(const struct bench *b, struct group *g, struct pair *p, const
 		err = pair_run(p, streams ? &stream : &trip, b->seconds);
 	wake_close(&r->wake);
 	if (err || p->wrong) {
-		fprintf(stderr, "xensplit-bench: %s: %s\n", m->name, err ? strerror(-err) : "an event was lost");
+		fprintf(stderr, "xensplit-bench: %s: %s\n", m->name,
+			err ? strerror(-err) : "an event was lost");
 		return -1;
 	}
 	if (!p->ops)
@@ -197,7 +198,8 @@ static int one_round(const struct bench *b, struct group *g, struct pair *p, con
 	double line = two ? bench_line_ns(b->fifo) : 0;
 
 	if (line > 0) {
-		struct series *s = streams ? NULL : group_series(g, "line-trip", "limit: a cache line there and back", true);
+		static const char what[] = "limit: a cache line there and back";
+		struct series *s = streams ? NULL : group_series(g, "line-trip", what, true);
 
 		g->line_ns[g->n_line++] = line;
 		if (s)

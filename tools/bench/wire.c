@@ -88,7 +88,8 @@ static struct rtnl_link_stats stats_of(const char *ifname)
 	if (getifaddrs(&list))
 		return s;
 	for (struct ifaddrs *a = list; a; a = a->ifa_next)
-		if (a->ifa_addr && a->ifa_addr->sa_family == AF_PACKET && !strcmp(a->ifa_name, ifname) && a->ifa_data)
+		if (a->ifa_addr && a->ifa_addr->sa_family == AF_PACKET &&
+		    !strcmp(a->ifa_name, ifname) && a->ifa_data)
 			memcpy(&s, a->ifa_data, sizeof(s));
 	freeifaddrs(list);
 	return s;
