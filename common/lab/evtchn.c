@@ -231,7 +231,9 @@ void virq_raise(uint32_t virq)
 
 static bool evh_is_empty(const struct lab_evh *h)
 {
-	return __atomic_load_n(&h->prod, __ATOMIC_ACQUIRE) == __atomic_load_n(&h->cons, __ATOMIC_ACQUIRE);
+	uint32_t prod = __atomic_load_n(&h->prod, __ATOMIC_ACQUIRE); /* pairs with lab_event_push */
+
+	return prod == __atomic_load_n(&h->cons, __ATOMIC_ACQUIRE);
 }
 
 /*
