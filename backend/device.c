@@ -129,7 +129,7 @@ static void start_failed(struct xsp_device *dev)
 	free_queues(dev);
 	dev->resuming = false;
 	dev->dirty = true;
-	/* The port of a dead daemon is free only when its last file reference is gone, likewise its journal. */
+	/* A dead daemon's port and journal are free only when their last file reference is gone. */
 	if (adopting && (dev->start_err == -EINVAL || dev->start_err == -EAGAIN) && retry(dev))
 		return;
 	snprintf(why, sizeof(why), "%s%s", adopting ? "not taken over: " : "", dev->start_why);

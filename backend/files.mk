@@ -7,7 +7,8 @@ control.pkgs := json-c inih
 # The daemon.
 programs += xensplitd
 xensplitd.src := backend/main.c backend/steer.c backend/manager.c backend/domains.c backend/inspect.c \
-	backend/device.c backend/device_keys.c backend/front_keys.c backend/vbd.c backend/opener.c backend/vbd_keys.c backend/vbd_journal.c \
+	backend/device.c backend/device_keys.c backend/front_keys.c backend/vbd.c \
+	backend/opener.c backend/vbd_keys.c backend/vbd_journal.c \
 	backend/vif.c backend/vif_keys.c backend/vif_keep.c \
 	backend/worker.c backend/queue.c backend/blk/queue.c backend/blk/queue_life.c \
 	backend/blk/request.c backend/blk/journal.c backend/blk/data.c backend/blk/pages.c \

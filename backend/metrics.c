@@ -118,12 +118,15 @@ static void histogram(FILE *f, const char *labels, const char *op, const struct 
 	for (unsigned int b = 0; b < XSP_HIST_BUCKETS; b++) {
 		sum += h->count[b];
 		if (b % XSP_HIST_SUB == XSP_HIST_SUB - 1 && b != XSP_HIST_BUCKETS - 1)
-			fprintf(f, "xensplit_vbd_latency_seconds_bucket{%s,op=\"%s\",le=\"%.9g\"} %llu\n", labels, op,
-				(double)xsp_hist_upper_ns(b) * NS, (unsigned long long)sum);
+			fprintf(f,
+				"xensplit_vbd_latency_seconds_bucket{%s,op=\"%s\",le=\"%.9g\"} %llu\n",
+				labels, op, (double)xsp_hist_upper_ns(b) * NS,
+				(unsigned long long)sum);
 	}
 	fprintf(f, "xensplit_vbd_latency_seconds_bucket{%s,op=\"%s\",le=\"+Inf\"} %llu\n", labels, op,
 		(unsigned long long)sum);
-	fprintf(f, "xensplit_vbd_latency_seconds_count{%s,op=\"%s\"} %llu\n", labels, op, (unsigned long long)sum);
+	fprintf(f, "xensplit_vbd_latency_seconds_count{%s,op=\"%s\"} %llu\n", labels, op,
+		(unsigned long long)sum);
 	fprintf(f, "xensplit_vbd_latency_seconds_sum{%s,op=\"%s\"} %.9f\n", labels, op, (double)h->sum_ns * NS);
 }
 
@@ -168,8 +171,8 @@ static void daemon_metrics(FILE *f, uint64_t started_ns, const struct source *s)
 		(double)(xsp_monotonic_ns() - started_ns) * NS);
 	family(f, "xensplit_worker_cpu_seconds", "counter", "seconds", "processor time of a data thread");
 	for (size_t i = 0; i < s->workers.n_workers; i++)
-		fprintf(f, "xensplit_worker_cpu_seconds_total{worker=\"%u\"} %.9f\n", s->workers.worker[i].index,
-			(double)s->workers.worker[i].cpu_ns * NS);
+		fprintf(f, "xensplit_worker_cpu_seconds_total{worker=\"%u\"} %.9f\n",
+			s->workers.worker[i].index, (double)s->workers.worker[i].cpu_ns * NS);
 }
 
 static int read_all(struct xsp_daemon *d, struct source *s)
@@ -188,7 +191,8 @@ int xsp_metrics_text(struct xsp_daemon *d, uint64_t started_ns, char **ret, size
 	if (f) {
 		daemon_metrics(f, started_ns, &s);
 		vbd_gauge(f, &s, "xensplit_vbd_connected", NULL, "1 while the guest uses it", connected);
-		vbd_gauge(f, &s, "xensplit_vbd_in_flight", NULL, "requests taken and not yet answered", in_flight);
+		vbd_gauge(f, &s, "xensplit_vbd_in_flight", NULL,
+			  "requests taken and not yet answered", in_flight);
 		vbd_gauge(f, &s, "xensplit_vbd_slots", NULL, "of its rings", slots);
 		vbd_gauge(f, &s, "xensplit_vbd_size_bytes", "bytes", "of the disk", size_bytes);
 		vbd_counters(f, &s);

@@ -52,8 +52,8 @@ void xsp_vbd_journal_forget(const struct xsp_vbd *v)
 
 static bool has_disk(struct xsp_daemon *d, uint32_t domid, uint32_t devid)
 {
-	char *frontend = xsp_store_read(&d->store, XBT_NULL, "%s/vbd/%u/%u/frontend", d->backend_root, domid,
-					devid);
+	char *frontend = xsp_store_read(&d->store, XBT_NULL, "%s/vbd/%u/%u/frontend",
+					d->backend_root, domid, devid);
 	bool has = frontend || errno != ENOENT;
 
 	free(frontend);

@@ -105,7 +105,8 @@ void xsp_net_front_take_tx(struct xsp_ring_front *r, struct xsp_net_tx_rsp *rsp)
 
 void xsp_net_front_put_rx(struct xsp_ring_front *r, const struct xsp_net_rx_req *req)
 {
-	xsp_store((uint64_t *)xsp_net_rx_slot(r->sring, r->req_prod_pvt++), quad(xsp_load(&req->id), xsp_load(&req->pad), req->gref));
+	xsp_store((uint64_t *)xsp_net_rx_slot(r->sring, r->req_prod_pvt++),
+		  quad(xsp_load(&req->id), xsp_load(&req->pad), req->gref));
 }
 
 uint32_t xsp_net_front_take_rx(struct xsp_ring_front *r, union xsp_net_rx_slot *ret)

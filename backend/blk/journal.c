@@ -24,7 +24,8 @@ static uint32_t sum(const struct xsp_journal_head *h)
 	const uint8_t *at = (const uint8_t *)h;
 	uint32_t s = 2166136261u;
 
-	for (size_t i = offsetof(struct xsp_journal_head, version); i < offsetof(struct xsp_journal_head, check); i++)
+	for (size_t i = offsetof(struct xsp_journal_head, version);
+	     i < offsetof(struct xsp_journal_head, check); i++)
 		s = (s ^ at[i]) * 16777619u;
 	return s;
 }
@@ -137,7 +138,8 @@ static int by_taken(const void *a, const void *b, void *arg)
 }
 
 /* Responses that were written but not published, in their order; those that were are to be freed. */
-static bool sort_answered(const struct xsp_journal *j, struct xsp_recovery *r, uint16_t *free_, uint32_t *n_free)
+static bool sort_answered(const struct xsp_journal *j, struct xsp_recovery *r, uint16_t *free_,
+			  uint32_t *n_free)
 {
 	uint32_t n = 0;
 

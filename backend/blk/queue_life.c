@@ -170,8 +170,10 @@ static void restore(struct xsp_blkq *q, const struct xsp_recovery *r)
 		if (q->slots[i - 1].stage == XSP_SLOT_FREE)
 			q->free_slots[q->n_free++] = (uint16_t)(i - 1);
 	if (r->n_answered + r->n_live)
-		xsp_info(q->base.name, "queue %u: of what a killed daemon had taken, %u requests were answered, "
-			 "%u are done again", q->base.index, r->n_answered, r->n_live);
+		xsp_info(q->base.name,
+			 "queue %u: of what a killed daemon had taken, %u requests were answered, "
+			 "%u are done again",
+			 q->base.index, r->n_answered, r->n_live);
 }
 
 static void let_go(struct xsp_blkq *q)

@@ -121,12 +121,13 @@ void xsp_blk_segs_to_512(struct xsp_blk_seg *segs, uint32_t n, struct xsp_blk_sh
 
 void xsp_blk_to_512(struct xsp_blk_req *req, struct xsp_blk_shifts shifts)
 {
+	uint32_t n = req->nr_segs < XSP_BLK_SEGS ? req->nr_segs : XSP_BLK_SEGS;
+
 	req->sector = widen(req->sector, shifts.number);
 	if (req->op == XSP_BLK_DISCARD)
 		req->discard.nr_sectors = widen(req->discard.nr_sectors, shifts.number);
 	else if (shifts.segment && req->op != XSP_BLK_INDIRECT)
-		xsp_blk_segs_to_512(req->seg, req->nr_segs < XSP_BLK_SEGS ? req->nr_segs : XSP_BLK_SEGS,
-				    shifts);
+		xsp_blk_segs_to_512(req->seg, n, shifts);
 }
 
 bool xsp_blk_aligned(const struct xsp_blk_seg *segs, uint32_t n, uint32_t sector_size)

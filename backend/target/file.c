@@ -220,7 +220,8 @@ static int file_open(const char *opts, const char *rest, const struct xsp_target
 	bool direct;
 	int err;
 
-	err = xsp_target_check_opts("file", opts, "direct,buffered,copy,nocopy,format,writethrough", why, why_len);
+	err = xsp_target_check_opts("file", opts, "direct,buffered,copy,nocopy,format,writethrough",
+				    why, why_len);
 	if (err)
 		return err;
 	if (xsp_target_opt(opts, "format", format, sizeof(format)) && strcmp(format, "raw"))
