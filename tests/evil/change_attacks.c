@@ -145,7 +145,8 @@ void dialects(struct guest *g)
 		for (unsigned int i = 0; i < sizeof(sectors) / sizeof(sectors[0]); i++)
 			for (unsigned int first = 0; first < 256; first += first < 9 ? 1 : 41)
 				for (unsigned int last = 0; last < 256; last += last < 9 ? 1 : 41) {
-					struct xsp_blk_req req = guest_request(g, XSP_BLK_WRITE, sectors[i], 1, 0);
+					struct xsp_blk_req req =
+						guest_request(g, XSP_BLK_WRITE, sectors[i], 1, 0);
 					int16_t status;
 
 					req.seg[0].first = (uint8_t)first;
@@ -200,8 +201,9 @@ void change_storm(struct guest *g)
 		answered += got;
 		for (unsigned int i = 0; asked - answered < g->size && i < 32; i++, asked++) {
 			uint64_t sector = (uint64_t)rand() * (uint64_t)rand() % 40000;
-			struct xsp_blk_req req = guest_request(g, rand() & 1, sector, 1 + (unsigned int)rand() % 11,
-							       (unsigned int)rand() % PAGES);
+			struct xsp_blk_req req =
+				guest_request(g, rand() & 1, sector, 1 + (unsigned int)rand() % 11,
+					      (unsigned int)rand() % PAGES);
 
 			guest_put(g, &req);
 		}

@@ -13,7 +13,8 @@ void count_errors(struct guest *g)
 	if (!expect(&g->end, guest_connect(g, 0, XSP_BLK_X86_64, "x86_64-abi"), "connects"))
 		return;
 	for (unsigned int i = 0; i < 300; i++) {
-		struct xsp_blk_req req = guest_request(g, ops[i % 3], i % 3 == 2 ? 0 : 8 * i, i % 3 == 2 ? 0 : 1, i);
+		struct xsp_blk_req req =
+			guest_request(g, ops[i % 3], i % 3 == 2 ? 0 : 8 * i, i % 3 == 2 ? 0 : 1, i);
 		int16_t status = guest_do(g, &req);
 
 		if (status == XSP_BLK_ERROR)

@@ -50,7 +50,8 @@ static void transmit(struct xsp_ring_back *r, uint32_t from)
 
 	for (uint32_t i = from; i != from + answered; i++) { /* as the guest reads it */
 		memcpy(&req, xsp_net_tx_slot(r->sring, i), sizeof(req));
-		HOLDS((int16_t)(req.gref >> 16) == XSP_NET_DROPPED || (int16_t)(req.gref >> 16) == XSP_NET_NULL);
+		HOLDS((int16_t)(req.gref >> 16) == XSP_NET_DROPPED ||
+		      (int16_t)(req.gref >> 16) == XSP_NET_NULL);
 	}
 	if (n < 0)
 		return;
@@ -95,7 +96,8 @@ static void answer(struct input *in, struct xsp_sring *s, bool tx, uint32_t at)
 	if (tx) {
 		struct xsp_net_tx_req req = { .id = (uint16_t)at, .flags = flags & 15, .size = 100 };
 
-		req.gref = (how & 2 ? (uint32_t)at & 0xffff : 7) | (uint32_t)(uint16_t)(how & 1 ? 0 : status) << 16;
+		req.gref = (how & 2 ? (uint32_t)at & 0xffff : 7) |
+			   (uint32_t)(uint16_t)(how & 1 ? 0 : status) << 16;
 		if (how & 4)
 			req = (struct xsp_net_tx_req){ .gref = (uint32_t)XSP_NET_NULL << 16 };
 		memcpy(xsp_net_tx_slot(s, at), &req, sizeof(req));

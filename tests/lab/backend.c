@@ -361,7 +361,8 @@ int main(int argc, char **argv)
 
 		for (unsigned int i = 0; i < n; i++)
 			scan(seen[i], 0, 0);
-		printf("scanned %lu requests, %u pages: %lu bytes were none of our business\n", taken, n, stale);
+		printf("scanned %lu requests, %u pages: %lu bytes were none of our business\n",
+		       taken, n, stale);
 	}
 	if (!is("eject"))
 		put("state", get(fe, "state", 0) == 6 ? "6" : "5");

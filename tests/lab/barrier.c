@@ -66,7 +66,8 @@ int main(int argc, char **argv)
 
 		for (unsigned int i = 0; i < n; i++) {
 			if (done[i].status)
-				errx(1, "request %u: %s", (unsigned int)done[i].cookie, strerror(-done[i].status));
+				errx(1, "request %u: %s", (unsigned int)done[i].cookie,
+				     strerror(-done[i].status));
 			done_ms[done[i].cookie] = now_ms() - began;
 		}
 		left -= n;

@@ -222,7 +222,8 @@ static void blkfront_wraps(void **state)
 		uint8_t *seen = calloc(40000, 1);
 
 		/* both halves just before 2^32 */
-		r->q.ring.req_prod_pvt = r->q.ring.req_prod_told = r->q.ring.req_prod_pub = r->q.ring.rsp_cons = 0xffffff00u;
+		r->q.ring.req_prod_pvt = r->q.ring.req_prod_told = r->q.ring.req_prod_pub =
+			r->q.ring.rsp_cons = 0xffffff00u;
 		xsp_ring_back_init(&r->b.ring, r->pages, n, 0xffffff00u);
 		r->q.ring.sring->req_prod = r->q.ring.sring->rsp_prod = 0xffffff00u;
 		while (done < 40000) {

@@ -166,7 +166,8 @@ static void rx_xdp_extra(void **state)
 	give_extra(XSP_NET_EXTRA_XDP, 0, 256, 0);
 	xsp_ring_back_push(&back);
 	assert_int_equal(xsp_netfront_rx_reap(&rx, &p), 1);
-	assert_true(p.status == 0 && p.bytes == 60 && p.bufs == 2 && p.buf[0].offset == 256 && p.buf[0].bytes == 60);
+	assert_true(p.status == 0 && p.bytes == 60 && p.bufs == 2 && p.buf[0].offset == 256 &&
+		    p.buf[0].bytes == 60);
 	give(0, 4096, XSP_NET_RX_EXTRA_INFO | XSP_NET_RX_MORE_DATA); /* in each piece */
 	give_extra(XSP_NET_EXTRA_XDP, 0, 256, 0);
 	give(0, 266, 0);

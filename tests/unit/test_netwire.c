@@ -231,7 +231,8 @@ static void extras_chain(void **state)
 	assert_int_equal(xsp_ring_back_pending(&p.b), 3);
 	assert_int_equal(xsp_net_back_take_extras(&p.b, 3, &x), 0);
 	assert_true(x.slots == 3 && !x.unknown);
-	assert_int_equal(x.have, 1 << XSP_NET_EXTRA_GSO | 1 << XSP_NET_EXTRA_HASH | 1 << XSP_NET_EXTRA_MCAST_ADD);
+	assert_int_equal(x.have, 1 << XSP_NET_EXTRA_GSO | 1 << XSP_NET_EXTRA_HASH |
+					 1 << XSP_NET_EXTRA_MCAST_ADD);
 	assert_memory_equal(&x.of[XSP_NET_EXTRA_GSO], &gso, sizeof(gso));
 	assert_memory_equal(&x.of[XSP_NET_EXTRA_HASH], &hash, sizeof(hash));
 	assert_memory_equal(&x.of[XSP_NET_EXTRA_MCAST_ADD], &add, sizeof(add));

@@ -275,7 +275,9 @@ static void dialect_lying_peer(void **state)
 		req.seg[0].last = 0;
 		xsp_blk_to_512(&req, shifts);
 		assert_int_equal(judge(&req, &big, &plan), XSP_BLK_ERROR);
-		req = (struct xsp_blk_req){ .op = XSP_BLK_DISCARD, .sector = 8, .discard.nr_sectors = sectors[i] };
+		req = (struct xsp_blk_req){ .op = XSP_BLK_DISCARD,
+					    .sector = 8,
+					    .discard.nr_sectors = sectors[i] };
 		xsp_blk_to_512(&req, shifts);
 		assert_int_equal(judge(&req, &big, &plan), XSP_BLK_ERROR);
 	}

@@ -248,8 +248,9 @@ static int remove_image(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(specs), cmocka_unit_test(refusals),
-		cmocka_unit_test(nbd_specs), cmocka_unit_test(rbd_specs), cmocka_unit_test(locks), cmocka_unit_test(sizes),
+		cmocka_unit_test(specs),     cmocka_unit_test(refusals),
+		cmocka_unit_test(nbd_specs), cmocka_unit_test(rbd_specs),
+		cmocka_unit_test(locks),     cmocka_unit_test(sizes),
 	};
 
 	return cmocka_run_group_tests(tests, make_image, remove_image);
