@@ -193,7 +193,8 @@ int vbd_discard(struct xsp_disk *disk, uint64_t offset, uint64_t bytes)
 	int error;
 
 	if ((offset | bytes) % sector_bytes(disk)) {
-		fprintf(stderr, "xensplit-vbd: offset and length must be multiples of %u\n", sector_bytes(disk));
+		fprintf(stderr, "xensplit-vbd: offset and length must be multiples of %u\n",
+			sector_bytes(disk));
 		return VBD_USAGE;
 	}
 	error = xsp_disk_discard(disk, offset, bytes);

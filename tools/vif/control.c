@@ -119,14 +119,17 @@ static void stats_text(FILE *f, const struct vif *v, unsigned int queues)
 		xsp_nic_get_stats(v->nic, q, &s);
 		fprintf(f, "%u tx  %12" PRIu64 " %12" PRIu64 " %10" PRIu64 " %10" PRIu64 " %8" PRIu64 "\n", q,
 			s.tx_packets, s.tx_bytes, s.tx_gso, s.tx_notifies, s.tx_refused);
-		fprintf(f, "%u rx  %12" PRIu64 " %12" PRIu64 " %10" PRIu64 " %10" PRIu64 " %8s %8" PRIu64 "\n", q,
-			s.rx_packets, s.rx_bytes, s.rx_gso, s.rx_notifies, "", s.rx_bad);
-		fprintf(f, "%u     %" PRIu64 " events, %" PRIu64 " of them brought nothing\n", q, s.events, s.spurious);
+		fprintf(f,
+			"%u rx  %12" PRIu64 " %12" PRIu64 " %10" PRIu64 " %10" PRIu64
+			" %8s %8" PRIu64 "\n",
+			q, s.rx_packets, s.rx_bytes, s.rx_gso, s.rx_notifies, "", s.rx_bad);
+		fprintf(f, "%u     %" PRIu64 " events, %" PRIu64 " of them brought nothing\n", q,
+			s.events, s.spurious);
 	}
 	for (int i = 0; i < XSP_DROP_REASONS; i++)
 		if (v->n.to_tap_drops[i])
-			fprintf(f, "received and dropped, %s: %" PRIu64 "\n", xsp_net_drop_name((enum xsp_net_drop)i),
-				v->n.to_tap_drops[i]);
+			fprintf(f, "received and dropped, %s: %" PRIu64 "\n",
+				xsp_net_drop_name((enum xsp_net_drop)i), v->n.to_tap_drops[i]);
 	if (v->n.to_tap_refused || v->n.to_nic_drops)
 		fprintf(f, "refused by the TAP: %" PRIu64 "; not for this backend: %" PRIu64 "\n",
 			v->n.to_tap_refused, v->n.to_nic_drops);
