@@ -4,18 +4,12 @@
 # one guest that stays up, on one disk of xensplitd, a null block device, into /out/bench.
 # dom0-fronts.sh JOB...
 set -u
-. /src/tests/xen/world.sh
-. /src/tests/xen/assert.sh
-. /src/tools/bench/xen/jobs.sh
-unbind='for d in /sys/bus/xen/drivers/vbd/vbd-* /sys/bus/xen/drivers/xensplit-blk/vbd-*; do
-	[ ! -e $d ] || echo ${d##*/} >${d%/*}/unbind; done'
-eval "$(declare -f job | sed 's/^job ()/job_of_all ()/')"
-job() { # NAME DEV IOS: io_uring's with interrupts or polled, at depth 1, besides those of jobs.sh
-	case $1 in
-	ur1) job_of_all rr1 "$2" "$3" | sed 's/=libaio/=io_uring/' ;;
-	pr1) job_of_all rr1 "$2" "$3" | sed 's/=libaio/=io_uring --hipri/' ;;
-	*) job_of_all "$@" ;;
-	esac
+. /src/tools/bench/xen/front.sh
+
+front_jobs() { # NAME JOB...
+	local name=$1
+	shift
+	run_jobs "$name" xvdb "$@"
 }
 
 step "a guest without a driver for its disk"
@@ -32,15 +26,6 @@ GUEST_FILES=$B/guest/xensplit-blk.ko GUEST_ARGS="xsp.without=xen-blkfront" \
 	check "the guest boots" guest_start 1 xvdb=file,direct:/dev/nullb0 || { closing; exit 1; }
 guest_domid 1 >$out/guest
 
-front() { # NAME MODULE COMMAND JOB...
-	local name=$1 module=$2 load=$3
-	shift 3
-	step "$name"
-	check "loaded" in_guest 1 "$load"
-	check "the jobs" run_jobs "$name" xvdb "$@"
-	cat /tmp/check.out
-	check "unloaded" in_guest 1 "$unbind; rmmod $module"
-}
 # shellcheck disable=SC2086
 if [ -n "$others" ]; then
 	front xen-blkfront xen_blkfront "insmod /modules/xen-blkfront.ko" $others

@@ -9,6 +9,7 @@ set -u
 . /src/tests/xen/assert.sh
 out=/out/ways
 . /src/tools/bench/xen/jobs.sh
+. /src/tools/bench/xen/net_jobs.sh # bridge_up
 images=$1 nvme=00:10.0
 TRACE_EVENTS=0x002af000 # an HVM guest's exits too
 shift
@@ -81,11 +82,6 @@ guest_is() { # WAY GUEST: which domain, of what type
 	local type
 	type=$(xl list -l "$(guest_domid "$2")" | sed -n 's/.*"type": "\(.*\)",*/\1/p' | tail -n 1)
 	echo "$1 $(guest_domid "$2") $type" >>$out/guests
-}
-
-bridge_up() {
-	modprobe -a tun bridge && ip link add name xenbr0 type bridge && ip addr add 10.9.0.1/24 dev xenbr0 &&
-		ip link set dev xenbr0 up
 }
 
 # --- fully virtualized: QEMU's IDE and e1000; and in the same guest, PV drivers --------------------

@@ -11,16 +11,11 @@ sys.dont_write_bytecode = True # nothing is left in the tree
 import report
 import report_net
 
-NS = 4 # virtual, for each instruction
 JOBS = dict(report.JOBS, ur1="random reads, 4 KiB, depth 1, io_uring", pr1="the same, polled (IOPOLL)")
 
 
-def call(row, side, name):
-    return "%.2f" % abs(row[side]["hypercalls"].get(name, 0))
-
-
 def calls(row):
-    return " | ".join(call(row, side, name) for side, name in (
+    return " | ".join(report.call(row, side, name) for side, name in (
         ("guest", "all"), ("dom0", "all"), ("guest", "event_channel_op"), ("dom0", "event_channel_op"),
         ("dom0", "grant_table_op")))
 
@@ -53,24 +48,23 @@ def main():
         where = os.path.join(args.dir, part)
         rows += report.measure(where) if os.path.isdir(where) else []
     for r in rows:
-        r["instructions"] = round(r["virtual_ms"] * 1e6 / NS / r["ios"])
+        r["instructions"] = round(r["virtual_ms"] * 1e6 / report.NS / r["ios"])
     if rows:
         table(rows)
     where = os.path.join(args.dir, "net")
     if os.path.isdir(where):
         nics = report_net.measure(where)
         for r in nics:
-            spent = r["virtual_s"] * 1e9 / NS
+            spent = r["virtual_s"] * 1e9 / report.NS
             r["instructions"] = round(spent / r["packets"])
             if "mbit_per_s" in r:
                 r["instructions_per_kib"] = round(spent / (r["received"] / 1024))
         net_table(nics)
     if args.json:
         with open(args.json, "w") as f:
-            json.dump({"schema": 1, "clock": "icount, %d virtual ns an instruction" % NS, "rows": rows,
-                       "net": nics}, f, indent=1)
+            json.dump({"schema": 1, "clock": report.CLOCK, "rows": rows, "net": nics}, f, indent=1)
             f.write("\n")
-    return 1 if any(r["records_lost"] for r in rows + nics) else 0
+    return report.verdict(rows + nics)
 
 
 sys.exit(main())

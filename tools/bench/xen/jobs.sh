@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: MIT
-# The jobs of a guest's disk that are measured (dom0.sh, dom0-fronts.sh, dom0-ways.sh), to be sourced in Dom0.
+# The jobs of a guest's disk that are measured (dom0.sh, dom0-fronts.sh, dom0-ways.sh), and how what runs
+# is traced; to be sourced in Dom0.
 #
 # Each job runs with N and with 5 N I/Os, untraced (for the time) and traced (for the counts): the
 # difference leaves out what starting fio costs.
@@ -9,18 +10,23 @@ mkdir -p $out
 
 job_kind() { # NAME: fio's options
 	case $1 in
-	rr1) echo "--rw=randread --bs=4k --iodepth=1" ;;
+	rr1 | ur1 | pr1) echo "--rw=randread --bs=4k --iodepth=1" ;;
 	rr32) echo "--rw=randread --bs=4k --iodepth=32" ;;
 	rw32) echo "--rw=randwrite --bs=4k --iodepth=32" ;;
 	sr8) echo "--rw=read --bs=64k --iodepth=8" ;;
 	sr1m) echo "--rw=read --bs=1m --iodepth=4" ;;
 	esac
 }
-job_common() { # DEV
-	echo "--minimal --filename=/dev/$1 --ioengine=libaio --direct=1 --size=64m --io_size=64g --norandommap --randrepeat=1"
+job_common() { # DEV [NAME]
+	local engine=libaio
+	case ${2:-} in
+	ur1) engine=io_uring ;;
+	pr1) engine="io_uring --hipri" ;; # polled
+	esac
+	echo "--minimal --filename=/dev/$1 --ioengine=$engine --direct=1 --size=64m --io_size=64g --norandommap --randrepeat=1"
 }
 job() { # NAME DEV IOS: fio's line; reads, their milliseconds, writes, their milliseconds
-	echo "fio --name=j $(job_common "$2") --number_ios=$3 $(job_kind "$1") | cut -d';' -f9,50"
+	echo "fio --name=j $(job_common "$2" "$1") --number_ios=$3 $(job_kind "$1") | cut -d';' -f9,50"
 }
 ios() { case $1 in rr32 | rw32) echo 1000 ;; sr1m) echo 50 ;; *) echo 400 ;; esac }
 

@@ -8,6 +8,9 @@ import os
 import struct
 import sys
 
+NS = 4 # virtual, for each instruction
+CLOCK = "icount, %d virtual ns an instruction" % NS
+
 # xen/include/public/trace.h
 CPU_CHANGE = 0x0001F003
 HYPERCALL = 0x00201000 + 13 # TRC_PV_HYPERCALL_V2
@@ -139,7 +142,7 @@ def measure(where):
                "virtual_iops": round(1000 * ios / spent) if spent > 0 else None,
                "records_lost": a.lost or b.lost}
         for name, d in (("dom0", 0), ("guest", guest)):
-            row[name] = {"instructions_traced": round(ran.get(d, 0) / 4), "emulated": round(emulated.get(d, 0), 2),
+            row[name] = {"instructions_traced": round(ran.get(d, 0) / NS), "emulated": round(emulated.get(d, 0), 2),
                          "hypercalls": {k: round(v, 3) for (dom, k), v in sorted(calls.items())
                                         if dom == d and abs(v) >= 0.005},
                          "grant_calls": {k: round(v, 3) for (dom, k), v in sorted(grants.items()) if dom == d},
@@ -153,6 +156,11 @@ JOBS = {"rr1": "random reads, 4 KiB, depth 1", "rr32": "random reads, 4 KiB, dep
         "sr1m": "sequential reads, 1 MiB, depth 4"}
 
 
+def call(row, side, name):
+    """A side's hypercalls of that name, as a cell."""
+    return "%.2f" % abs(row[side]["hypercalls"].get(name, 0))
+
+
 def table(rows):
     print("| job | backend | I/O per virtual s | xensplitd / it | instructions, traced: Dom0 | guest "
           "| hypercalls: Dom0 | guest | grant ops: Dom0 | references | event channel ops: Dom0 | guest |")
@@ -160,32 +168,37 @@ def table(rows):
     order = ["xensplitd", "blkback", "qdisk"]
     ours = {r["job"]: r["virtual_iops"] for r in rows if r["backend"] == "xensplitd"}
     for r in sorted(rows, key=lambda r: (list(JOBS).index(r["job"]), order.index(r["backend"]))):
-        def call(side, name):
-            return "%.2f" % abs(r[side]["hypercalls"].get(name, 0))
         beside = "–" if r["backend"] == "xensplitd" or not ours.get(r["job"]) or not r["virtual_iops"] else (
             "%.2f" % (ours[r["job"]] / r["virtual_iops"]))
         print("| %s | %s | %s | %s | %d | %d | %s | %s | %s | %.2f | %s | %s |" % (
             JOBS[r["job"]], r["backend"], r["virtual_iops"], beside, r["dom0"]["instructions_traced"],
-            r["guest"]["instructions_traced"], call("dom0", "all"), call("guest", "all"),
-            call("dom0", "grant_table_op"), abs(sum(r["dom0"]["grant_refs"].values())),
-            call("dom0", "event_channel_op"), call("guest", "event_channel_op")))
+            r["guest"]["instructions_traced"], call(r, "dom0", "all"), call(r, "guest", "all"),
+            call(r, "dom0", "grant_table_op"), abs(sum(r["dom0"]["grant_refs"].values())),
+            call(r, "dom0", "event_channel_op"), call(r, "guest", "event_channel_op")))
+
+
+def verdict(rows):
+    """The exit status."""
     if any(r["records_lost"] for r in rows):
         print("Trace records were lost: the counts are too small.", file=sys.stderr)
+        return 1
+    return 0
 
 
-def main():
-    p = argparse.ArgumentParser(description=__doc__)
-    p.add_argument("dir", help="what dom0.sh left: times, guest, *.xtr")
+def main(doc, files, measure, table):
+    """Of this program and of report_net.py, which read other files."""
+    p = argparse.ArgumentParser(description=doc)
+    p.add_argument("dir", help="what Dom0 left: " + files)
     p.add_argument("--json", metavar="FILE", help="the same and every hypercall by name")
     args = p.parse_args()
     rows = measure(args.dir)
     table(rows)
     if args.json:
         with open(args.json, "w") as f:
-            json.dump({"schema": 1, "clock": "icount, 4 virtual ns an instruction", "rows": rows}, f, indent=1)
+            json.dump({"schema": 1, "clock": CLOCK, "rows": rows}, f, indent=1)
             f.write("\n")
-    return 1 if any(r["records_lost"] for r in rows) else 0
+    return verdict(rows)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(__doc__, "times, guest, *.xtr", measure, table))

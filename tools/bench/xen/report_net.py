@@ -1,13 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """The network half of what one run of bench.sh found: a table, or JSON. Reads what dom0-net.sh left."""
-import argparse
 import collections
-import json
 import os
 import sys
 
-from report import Trace
+sys.dont_write_bytecode = True # nothing is left in the tree
+from report import Trace, call, main
 
 JOBS = {"ntx": "TCP, guest to Dom0", "nrx": "TCP, Dom0 to guest",
         "ntxs": "TCP, guest to Dom0, no segmentation offload", "nrxs": "TCP, Dom0 to guest, no segmentation offload",
@@ -71,30 +70,12 @@ def table(rows):
           "| references | event channel ops: Dom0 | guest |")
     print("|---|---|---|---|---|---|---|---|---|---|")
     for r in sorted(rows, key=lambda r: (list(JOBS).index(r["job"]), r["backend"] == "netback")):
-        def call(side, name):
-            return "%.2f" % abs(r[side]["hypercalls"].get(name, 0))
         beside = "–" if r["backend"] == "netback" or r["job"] not in peer else "%.2f" % (speed(r) / speed(peer[r["job"]]))
         print("| %s | %s | %s | %s | %s | %s | %s | %.2f | %s | %s |" % (
-            JOBS[r["job"]], r["backend"], figure(r), beside, call("dom0", "all"), call("guest", "all"),
-            call("dom0", "grant_table_op"), abs(sum(r["dom0"]["grant_refs"].values())),
-            call("dom0", "event_channel_op"), call("guest", "event_channel_op")))
-    if any(r["records_lost"] for r in rows):
-        print("Trace records were lost: the counts are too small.", file=sys.stderr)
-
-
-def main():
-    p = argparse.ArgumentParser(description=__doc__)
-    p.add_argument("dir", help="what dom0-net.sh left: net, guest, *.xtr")
-    p.add_argument("--json", metavar="FILE", help="the same and every hypercall by name")
-    args = p.parse_args()
-    rows = measure(args.dir)
-    table(rows)
-    if args.json:
-        with open(args.json, "w") as f:
-            json.dump({"schema": 1, "clock": "icount, 4 virtual ns an instruction", "rows": rows}, f, indent=1)
-            f.write("\n")
-    return 1 if any(r["records_lost"] for r in rows) else 0
+            JOBS[r["job"]], r["backend"], figure(r), beside, call(r, "dom0", "all"), call(r, "guest", "all"),
+            call(r, "dom0", "grant_table_op"), abs(sum(r["dom0"]["grant_refs"].values())),
+            call(r, "dom0", "event_channel_op"), call(r, "guest", "event_channel_op")))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(__doc__, "net, guest, *.xtr", measure, table))
