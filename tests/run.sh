@@ -9,7 +9,7 @@
 # A test is an executable; it passes with exit 0, exit 77 means "can't run here" (its last line says
 # why). It gets: B (absolute build directory), TOP (the checkout), T (its own empty directory).
 # A line "# quick" near its top puts a lab test into `check`; "# timeout: N" gives it N seconds
-# instead of 60; "# configs: release asan tsan" runs it once per build; "# takes: N" (seconds) lets the
+# instead of 120; "# configs: release asan tsan" runs it once per build; "# takes: N" (seconds) lets the
 # long ones on real Xen begin first. Output is kept in build/test-logs and shown when a test fails.
 set -u
 cd "$(dirname "$0")/.."
@@ -57,13 +57,14 @@ run_one() { # NAME CONFIG COMMAND...
 	shift 2
 	log=$logs/$(echo "$name" | tr '/ ' '__').log
 	limit=$(case $1 in *.sh | *.py) header timeout "$1" ;; *) echo 300 ;; esac) # a unit test: seconds
+	limit=${limit:-120}
 	T=$(mktemp -d "${TMPDIR:-/tmp}/xsp.XXXXXX")
 	start=$SECONDS
 	: >"$log"
-	before_the_end "${limit:-60}" "$log" 2>/dev/null &
+	before_the_end "$limit" "$log" 2>/dev/null &
 	watcher=$!
 	disown
-	B=$TOP/build/$config T=$T timeout -k 10 "${limit:-60}" "$@" >>"$log" 2>&1 </dev/null
+	B=$TOP/build/$config T=$T nice -n "${nice:-0}" timeout -k 10 "$limit" "$@" >>"$log" 2>&1 </dev/null
 	rc=$?
 	pkill -P $watcher
 	kill $watcher 2>/dev/null
@@ -75,7 +76,7 @@ run_one() { # NAME CONFIG COMMAND...
 		;;
 	77) skipped=$((skipped + 1)); echo "skip  $name: $(tail -n 1 "$log")" ;;
 	*)
-		[ $rc != 124 ] || echo "(stopped after ${limit:-60} s)" >>"$log"
+		[ $rc != 124 ] || echo "(stopped after $limit s)" >>"$log"
 		if may_be_the_machine "$name" "$log" $rc; then
 			echo "$name|$config|$*" >>"$logs/late"
 			told late "$name (exit $rc; once more, alone, at the end)"
@@ -105,8 +106,9 @@ script() { # a test file, once for each of its configs
 }
 
 # Lanes: with two processors tests run side by side, and each lane takes the next one that nobody has
-# begun. One is of real Xen, an emulator that keeps one processor busy, one of the lab, which goes on
-# with real Xen when it is done. LANES=1: one test after the other.
+# begun. One is of real Xen, an emulator that keeps one processor busy; two are of the lab, whose tests
+# wait a third of their time and give way to the emulator; one of these goes on with real Xen when
+# the lab is done. LANES=1: one test after the other.
 lanes=()
 mine() { mkdir "$logs/begun/${1//[ \/]/_}" 2>/dev/null; } # TEST: nobody else has it
 beside() { # COMMAND...: a lane in the background; join waits for all of them
@@ -143,7 +145,7 @@ xen() { # on real Xen, the longest first: nobody is left with a long one at the 
 	done
 }
 lab() { # in the lab, and the fuzzers, which take longest
-	local f c
+	local f c nice=5
 	for c in release asan tsan; do
 		for f in tests/fuzz/test-*.sh tests/lab/test-*.sh; do
 			mine "$f $c" && CONFIGS=$c script "$f"
@@ -200,6 +202,7 @@ all)
 		build $c all units
 		units $c
 	done
+	[ "${LANES:-$(nproc)}" -lt 2 ] || beside lab
 	lab
 	xen
 	join
