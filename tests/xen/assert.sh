@@ -5,7 +5,11 @@
 shown=0 broken=0
 
 # step TEXT: a headline with the time since the machine's start
-step() { printf '== %4d s  %s\n' "$(cut -d. -f1 /proc/uptime)" "$*"; }
+step() {
+	local up
+	read -r up _ </proc/uptime
+	printf '== %4d s  %s\n' "${up%.*}" "$*"
+}
 
 ok() { shown=$((shown + 1)); printf 'ok    %s\n' "$*"; }
 bad() { broken=$((broken + 1)); printf 'FAIL  %s\n' "$*"; }
@@ -40,7 +44,7 @@ eventually() {
 	shift
 	until "$@" >/dev/null 2>&1; do
 		if [ $SECONDS -ge $until ]; then "$@"; return 1; fi
-		sleep 0.2
+		pause 0.2
 	done
 }
 

@@ -151,7 +151,7 @@ for ((i = 0; i < 20; i++)); do
 	fi
 	daemon_start >/tmp/restart 2>&1 || { cat /tmp/restart; break; }
 	restarts=$((restarts + 1))
-	sleep 0.7
+	pause 0.7
 done
 dom0_weight 256
 check "20 restarts ($restarts in $((SECONDS - start)) s), each stop with exit 0" [ $restarts = 20 ]

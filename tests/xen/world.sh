@@ -28,11 +28,16 @@ XSP_WORLD=${XSP_WORLD:-/run/world}
 XSP_DAEMON_LOG=${XSP_DAEMON_LOG:-/run/world/xensplitd.log}
 mkdir -p "$XSP_WORLD"
 [ -p "$XSP_WORLD/never" ] || mkfifo "$XSP_WORLD/never" # nobody writes there
+# a sleep that starts no process: each takes an emulated Dom0 a tenth of a second
+pause() { IFS= read -r -t "$1" <>"$XSP_WORLD/never" || true; }
 
 XSP_CONSOLE=/var/log/xen/console/guest-guest # N.log
 _console() { echo "$XSP_CONSOLE$1.log"; }
 
-guest_domid() { cat "$XSP_WORLD/guest$1/domid" 2>/dev/null; }
+guest_domid() { # prints it if guest N was started
+	local id
+	{ read -r id <"$XSP_WORLD/guest$1/domid"; } 2>/dev/null && echo "$id"
+}
 
 _disk() { # DEV[:ro]=TARGET, or xl:LINE -> a line for xl
 	local dev=${1%%=*} mode=rw
@@ -113,7 +118,7 @@ _await() { # N ID SECONDS
 				rc=125
 				break
 			fi
-			IFS= read -r -t 0.1 <&9 # waits without starting a process: those are dear under TCG
+			pause 0.1
 			continue
 		fi
 		line=$part${line%$'\r'}
@@ -125,7 +130,7 @@ _await() { # N ID SECONDS
 			break
 			;;
 		esac
-	done 9<>"$XSP_WORLD/never"
+	done
 	return "$rc"
 }
 
@@ -133,7 +138,7 @@ guest_ready() { # N SECONDS: until its agent is there
 	local until=$((SECONDS + $2))
 	until [ -e "$XSP_CONSOLE$1.log" ]; do
 		[ $SECONDS -lt $until ] || return 124
-		sleep 0.1
+		pause 0.1
 	done
 	_await "$1" ready "$2" >/dev/null 8<"$XSP_CONSOLE$1.log"
 }
@@ -168,7 +173,7 @@ _gone() { # N SECONDS: waits until its domain is no more
 	local until=$((SECONDS + $2))
 	while xl domid "guest$1" >/dev/null 2>&1; do
 		[ $SECONDS -lt $until ] || return 1
-		sleep 0.2
+		pause 0.2
 	done
 	rm -f "$XSP_WORLD/guest$1/domid"
 }
@@ -198,7 +203,7 @@ guest_log() { sed -n 's/^@kernel|//p' "$(_console "$1")"; }
 
 # The daemon's parent is a subshell that keeps its exit status; also from an interactive shell.
 daemon_start() {
-	local i
+	local i sockets
 	if daemon_pid >/dev/null; then return 0; fi
 	mkdir -p /run/xensplit
 	rm -f "$XSP_WORLD/daemon.exit"
@@ -213,8 +218,9 @@ daemon_start() {
 	for ((i = 0; i < 200; i++)); do
 		if [ -e "$XSP_WORLD/daemon.exit" ]; then break; fi
 		# the socket of a killed predecessor may still lie there: only a listening one counts
-		if [ -S /run/xensplit/xensplitd.sock ] && grep -q 'xensplitd\.sock' /proc/net/unix; then return 0; fi
-		sleep 0.1
+		mapfile -t sockets </proc/net/unix
+		if [[ "${sockets[*]}" == */run/xensplit/xensplitd.sock* ]]; then return 0; fi
+		pause 0.1
 	done
 	echo "xensplitd did not start:" >&2
 	tail -n 20 "$XSP_DAEMON_LOG" >&2
@@ -222,7 +228,8 @@ daemon_start() {
 }
 
 daemon_pid() { # prints it if the daemon runs
-	[ ! -e "$XSP_WORLD/daemon.exit" ] && cat "$XSP_WORLD/daemon.pid" 2>/dev/null
+	local pid
+	[ ! -e "$XSP_WORLD/daemon.exit" ] && { read -r pid <"$XSP_WORLD/daemon.pid"; } 2>/dev/null && echo "$pid"
 }
 
 daemon_stop() { # [SIGNAL]: returns the daemon's exit status
@@ -230,8 +237,8 @@ daemon_stop() { # [SIGNAL]: returns the daemon's exit status
 	pid=$(daemon_pid) || return 0
 	kill -"${1:-TERM}" "$pid" 2>/dev/null
 	for ((i = 0; i < 300; i++)); do
-		if [ -e "$XSP_WORLD/daemon.exit" ]; then return "$(cat "$XSP_WORLD/daemon.exit")"; fi
-		sleep 0.1
+		if [ -s "$XSP_WORLD/daemon.exit" ]; then return "$(<"$XSP_WORLD/daemon.exit")"; fi
+		pause 0.1
 	done
 	echo "xensplitd (pid $pid) does not stop" >&2
 	return 1
