@@ -10,14 +10,16 @@ set -u
 
 no_netback() { [ ! -e /sys/bus/xen-backend/drivers/vif ] && ! grep -q xen_netback /proc/modules; }
 bridge_up() {
-	modprobe -a tun bridge && ip link add name xenbr0 type bridge && ip addr add 10.9.0.1/24 dev xenbr0 &&
+	modprobe -a tun bridge && eval "$no_hystart" && ip link add name xenbr0 type bridge && ip addr add 10.9.0.1/24 dev xenbr0 &&
 		ip link set dev xenbr0 up
 }
 vif() { # N: guest N's line for xl, as people write it
 	echo "vif = [ 'mac=00:16:3e:00:00:0$1,bridge=xenbr0' ]"
 }
+# Round trips take an emulator now 10 ms, now 60: slow start, which looks at them, would end at 50 KiB.
+no_hystart='echo 0 >/sys/module/tcp_cubic/parameters/hystart'
 net_up() { # N [DEV]
-	in_guest "$1" "ip addr add 10.9.0.1$1/24 dev ${2:-eth0} && ip link set ${2:-eth0} up && ip link set lo up"
+	in_guest "$1" "$no_hystart; ip addr add 10.9.0.1$1/24 dev ${2:-eth0} && ip link set ${2:-eth0} up && ip link set lo up"
 }
 vif_state() { xenstore-read "/local/domain/0/backend/vif/$(guest_domid "$1")/0/state"; }
 state_is() { [ "$(vif_state "$1")" = "$2" ] || { xenstore-ls "/local/domain/0/backend/vif"; return 1; }; }
@@ -68,9 +70,9 @@ iperf() { # SECONDS ADDRESS [ARGS]: from guest 1; prints the rate
 exec 3>&1
 iperf3 -s -D
 in_guest 2 'iperf3 -s -D'
-check "guest 1 to Dom0" iperf 4 10.9.0.1
-check "Dom0 to guest 1" iperf 4 10.9.0.1 -R
-check "guest 1 to guest 2" iperf 4 10.9.0.12
+check "guest 1 to Dom0" iperf 2 10.9.0.1
+check "Dom0 to guest 1" iperf 2 10.9.0.1 -R
+check "guest 1 to guest 2" iperf 2 10.9.0.12
 check "large packets went from guest to guest unsplit" eval "
 	tells '\"tx_gso\":[1-9]' show vif/$(guest_domid 1)/0 && tells '\"rx_gso\":[1-9]' show vif/$(guest_domid 2)/0"
 
@@ -80,8 +82,8 @@ q='\{"tx_packets":[0-9]{3,},"rx_packets":[0-9]{3,}\}'
 check "guest 1: two queues" tells '"queues":2' show "vif/$(guest_domid 1)/0"
 check "split event channels" tells '"split_event_channels":true' show "vif/$(guest_domid 1)/0"
 queue_events >/tmp/events.before
-check "sixteen flows to Dom0" iperf 2 10.9.0.1 '-P 16'
-check "sixteen flows from Dom0" iperf 2 10.9.0.1 '-P 16 -R'
+check "sixteen flows to Dom0" iperf 1 10.9.0.1 '-P 16'
+check "sixteen flows from Dom0" iperf 1 10.9.0.1 '-P 16 -R'
 queue_events >/tmp/events.after
 check "xensplitd: packets on both queues, both ways" tells "\"queue_counters\":\\[$q,$q\\]" show "vif/$(guest_domid 1)/0"
 grep -o '"queue_counters":[^]]*]' /tmp/told | sed 's/^/      | /'
@@ -93,10 +95,10 @@ sed 's/^/      | /' /tmp/check.out
 check "no packet was refused" tells '"tx_malformed":0,"tx_short":0,"tx_length":0,"tx_protocol":0,"tx_fragment":0,"tx_gso_bad":0,"tx_refused":0,"bad_gref":0' \
 	show "vif/$(guest_domid 1)/0"
 check "guest 1: ethtool turns it off" in_guest 1 'ethtool -K eth0 tso off gso off gro off'
-check "guest 1 to guest 2, without" iperf 3 10.9.0.12
-check "guest 2 to guest 1, without" iperf 3 10.9.0.12 -R
+check "guest 1 to guest 2, without" iperf 1 10.9.0.12
+check "guest 2 to guest 1, without" iperf 1 10.9.0.12 -R
 check "guest 1: checksum offload off too" in_guest 1 'ethtool -K eth0 tx off sg off'
-check "guest 1 to guest 2, without" iperf 3 10.9.0.12
+check "guest 1 to guest 2, without" iperf 1 10.9.0.12
 check "guest 1: all on again" in_guest 1 'ethtool -K eth0 tx on sg on tso on gso on gro on'
 bad_sums='awk "/^(Tcp|Udp):/ { if (!(\$1 in h)) { h[\$1] = 1; for (i = 1; i <= NF; i++) if (\$i == \"InCsumErrors\") c[\$1] = i } else n += \$c[\$1] } END { print n + 0; exit n > 0 }" /proc/net/snmp'
 check "no bad checksum: Dom0" bash -c "$bad_sums"
@@ -113,7 +115,7 @@ step "offloads toggled under traffic"
 toggle='feature() { # ETHTOOL-K-NAME NAME-IN-K: off and on, each seen
 	for to in off on; do
 		ethtool -K $dev $1 $to && ethtool -k $dev >/tmp/features && grep "^[[:space:]]*$2: $to" /tmp/features || { echo "$1 $to"; cat /tmp/features; return 1; }
-		sleep 0.3
+		sleep 0.1
 	done
 }
 toggle() { feature sg scatter-gather && feature tso tcp-segmentation-offload && feature gso generic-segmentation-offload && feature gro generic-receive-offload; }'
@@ -174,18 +176,20 @@ resets() { in_guest 1 'cat /proc/net/snmp' | awk '/^Tcp: [0-9]/ { print $9 + $15
 before=$(resets) # iperf3 itself ends a connection or two that way
 check "an undisturbed run" iperf 2 10.9.0.12
 usual=$(($(resets) - before)) before=$(resets)
-in_guest 1 'iperf3 -c 10.9.0.12 -t 40 -f m' >/tmp/iperf.log 2>&1 &
+in_guest 1 'iperf3 -c 10.9.0.12 -t 30 -f m' >/tmp/iperf.log 2>&1 &
 stream=$!
 sleep 2
-n=0
+dom0_weight 1024
+n=0 start=$SECONDS
 for i in 1 2 3 4 5 6 7 8 9 10; do
 	daemon_stop || break
 	state_is 1 4 >/dev/null || break
 	daemon_start || break
 	n=$i
-	sleep 1
+	pause 0.5
 done
-check "10 restarts, $n done" test $n = 10
+dom0_weight 256
+check "10 restarts, $n done in $((SECONDS - start)) s" test $n = 10
 check "each was taken over" tells '"adopted":1,' show "vif/$(guest_domid 1)/0"
 check "iperf3 ran through" eval "wait $stream || { cat /tmp/iperf.log; false; }"
 grep receiver /tmp/iperf.log | sed 's/^/      | /'

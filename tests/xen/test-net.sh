@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Our xensplitd in Dom0 of a real Xen, stock Linux xen-netfront in the guests, Xen's own vif-bridge, in
 # one boot. The steps are in dom0-net.sh.
-# takes: 298
+# takes: 250
 # timeout: 900
 set -eu
 cd "$(dirname "$0")"
