@@ -11,9 +11,10 @@ failed=0
 
 install /usr >"$T/list" || exit 1
 multi=usr/lib/$(gcc -print-multiarch)
-for f in usr/bin/xensplitd usr/bin/xensplit usr/bin/xensplit-vbd "$multi/libxensplit-front.so" \
-	usr/include/xensplit-front.h etc/xen/scripts/block-xensplit etc/xen/xensplitd.conf \
-	lib/systemd/system/xensplitd.service usr/share/man/man1/xensplit.1 usr/share/man/man8/xensplitd.8 usr/share/man/man1/xensplit-bench.1 \
+for f in usr/bin/xensplitd usr/bin/xensplit usr/bin/xensplit-vbd usr/bin/xensplit-vif usr/bin/xensplit-bench \
+	"$multi/libxensplit-front.so" usr/include/xensplit-front.h usr/include/xensplit-nic.h etc/xen/scripts/block-xensplit etc/xen/xensplitd.conf \
+	lib/systemd/system/xensplitd.service usr/share/man/man1/xensplit.1 usr/share/man/man8/xensplitd.8 \
+	usr/share/man/man5/xensplitd.conf.5 usr/share/man/man1/xensplit-bench.1 usr/share/man/man1/xensplit-vbd.1 usr/share/man/man1/xensplit-vif.1 \
 	usr/share/bash-completion/completions/xensplit usr/lib/xensplit/lab/libxengnttab.so.1; do
 	[ -s "$D/$f" ] || bad "$f is not there"
 done
@@ -66,6 +67,7 @@ if xensplit lab up --guests 1 >"$T/up" 2>&1; then
 	truncate -s 16M "$T/d.img"
 	xensplit lab run 0 -- xensplit attach 1 "$T/d.img" xvda || bad "attach"
 	xensplit lab run 1 -- xensplit-vbd verify xvda --time 1 --quiet || bad "verify"
+	xensplit lab run 1 -- xensplit-vif list >"$T/vifs" || bad "xensplit-vif list"
 	xensplit lab run 1 -- sh -c 'LD_LIBRARY_PATH=$1:$LD_LIBRARY_PATH exec "$2"' sh "$D/$multi" "$T/use" || bad "the program of one's own"
 	p=$D$(PKG_CONFIG_SYSROOT_DIR='' pkg-config --variable=plugindir nbdkit)/nbdkit-xensplit-plugin.so
 	xensplit lab run 1 -- nbdkit -U - "$p" dev=xvda --run 'nbdinfo --size "$uri"' >"$T/size" || bad "nbdkit"

@@ -18,6 +18,15 @@ done
 for k in $(sed -n 's/^#\([a-z-]*\) = .*/\1/p' tools/setup/xensplitd.conf); do
 	"$B/bin/xensplitd" --help | grep -q -- "--$k=" || { echo "xensplitd.conf: there is no $k"; bad=1; }
 done
+# Each option and each command of the guest's programs, both ways.
+for p in xensplit-vbd xensplit-vif; do
+	said=" $("$B/bin/$p" --help | grep -oE -- '--[a-z-]+' | sort -u | xargs) "
+	manual=" $(plain docs/man/$p.1 | grep -oE -- '--[a-z-]+' | sort -u | xargs) "
+	[ "$said" = "$manual" ] || { echo "$p --help has$said"; echo "$p.1 has$manual"; bad=1; }
+	for c in $("$B/bin/$p" --help | sed -n '/^  --json/q; s/^  \([a-z]*\) .*/\1/p'); do
+		grep -qE "^\.BI? \"?$c\b" docs/man/$p.1 || { echo "$p.1 lacks $c"; bad=1; }
+	done
+done
 # Each method of the control socket is in the manual.
 for m in $(grep -oE '^	\{ ?"[a-z]+\.[a-z]+"' backend/methods.c | grep -oE '[a-z]+\.[a-z]+'); do
 	grep -q "$m" docs/man/xensplitd.8 || { echo "xensplitd.8 lacks the method $m"; bad=1; }

@@ -30,7 +30,7 @@ put() { # MODE FILE TARGET
 generated=$(mktemp)
 trap 'rm -f "$generated"' EXIT
 
-for p in xensplit xensplitd xensplit-vbd xensplit-lab-hub xensplit-bench; do put 0755 "$B/bin/$p" "$bindir/$p"; done
+for p in xensplit xensplitd xensplit-vbd xensplit-vif xensplit-lab-hub xensplit-bench; do put 0755 "$B/bin/$p" "$bindir/$p"; done
 
 so=$(readlink "$B/lib/libxensplit-front.so")
 put 0644 "$B/lib/$so" "$libdir/$so"
@@ -43,7 +43,7 @@ libdir=$libdir
 includedir=\${prefix}/include
 
 Name: xensplit-front
-Description: Xen PV disk of this domain for a process
+Description: Xen PV disks and network interfaces of this domain for a process
 Version: $version
 Libs: -L\${libdir} -lxensplit-front
 Cflags: -I\${includedir}
@@ -67,9 +67,7 @@ sed -e "/^@COMMANDS@/{r $generated.roff" -e 'd}' docs/man/xensplit.1.in >"$gener
 rm -f "$generated.roff"
 put 0644 "$generated" "$PREFIX/share/man/man1/xensplit.1"
 for s in tools/bpftrace/*.bt; do put 0755 "$s" "$PREFIX/share/xensplit/bpftrace/${s##*/}"; done
-put 0644 docs/man/xensplit-bench.1 "$PREFIX/share/man/man1/xensplit-bench.1"
-put 0644 docs/man/xensplitd.8 "$PREFIX/share/man/man8/xensplitd.8"
-put 0644 docs/man/xensplitd.conf.5 "$PREFIX/share/man/man5/xensplitd.conf.5"
+for m in docs/man/*.[0-9]; do put 0644 "$m" "$PREFIX/share/man/man${m##*.}/${m##*/}"; done
 "$B/bin/xensplit" completion bash >"$generated"
 put 0644 "$generated" "$PREFIX/share/bash-completion/completions/xensplit"
 [ -n "$D" ] || echo "Next: systemctl enable --now xensplitd; xensplit doctor"
