@@ -48,17 +48,16 @@ def main():
         where = os.path.join(args.dir, part)
         rows += report.measure(where) if os.path.isdir(where) else []
     for r in rows:
-        r["instructions"] = round(r["virtual_ms"] * 1e6 / report.NS / r["ios"])
+        r["instructions"] = report.instructions(r["virtual_ms"] * 1e6 / r["ios"])
     if rows:
         table(rows)
     where = os.path.join(args.dir, "net")
     if os.path.isdir(where):
         nics = report_net.measure(where)
         for r in nics:
-            spent = r["virtual_s"] * 1e9 / report.NS
-            r["instructions"] = round(spent / r["packets"])
+            r["instructions"] = report.instructions(r["virtual_s"] * 1e9 / r["packets"])
             if "mbit_per_s" in r:
-                r["instructions_per_kib"] = round(spent / (r["received"] / 1024))
+                r["instructions_per_kib"] = report.instructions(r["virtual_s"] * 1e9 * 1024 / r["received"])
         net_table(nics)
     if args.json:
         with open(args.json, "w") as f:

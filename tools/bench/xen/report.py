@@ -11,6 +11,12 @@ import sys
 NS = 4 # virtual, for each instruction
 CLOCK = "icount, %d virtual ns an instruction" % NS
 
+
+def instructions(ns):
+    """How many take so many virtual ns."""
+    return round(ns / NS)
+
+
 # xen/include/public/trace.h
 CPU_CHANGE = 0x0001F003
 HYPERCALL = 0x00201000 + 13 # TRC_PV_HYPERCALL_V2
@@ -35,10 +41,6 @@ class Trace:
     """Counts of hypercalls by domain and name; grant references by domain and kind; entries into Xen of
     each domain, of them those to have an instruction emulated, and why an HVM or PVH one left its guest;
     nanoseconds that it had a CPU (32767: nobody), and that CPU by CPU."""
-
-    def busiest(self, domain):
-        """The part of the time that a domain has the CPU that it has most."""
-        return max((self.ran_on[c, domain] / t for c, t in self.seen_on.items() if t), default=0)
 
     def __init__(self, path):
         self.calls = collections.Counter()
@@ -111,6 +113,10 @@ class Trace:
             self.grants[domain, kind] += 1
             self.refs[domain, kind] += args[2] or 0
 
+    def busiest(self, domain):
+        """The part of the time that a domain has the CPU that it has most."""
+        return max((self.ran_on[c, domain] / t for c, t in self.seen_on.items() if t), default=0)
+
 
 def slope(small, large, ios):
     """What one more I/O costs."""
@@ -142,7 +148,7 @@ def measure(where):
                "virtual_iops": round(1000 * ios / spent) if spent > 0 else None,
                "records_lost": a.lost or b.lost}
         for name, d in (("dom0", 0), ("guest", guest)):
-            row[name] = {"instructions_traced": round(ran.get(d, 0) / NS), "emulated": round(emulated.get(d, 0), 2),
+            row[name] = {"instructions_traced": instructions(ran.get(d, 0)), "emulated": round(emulated.get(d, 0), 2),
                          "hypercalls": {k: round(v, 3) for (dom, k), v in sorted(calls.items())
                                         if dom == d and abs(v) >= 0.005},
                          "grant_calls": {k: round(v, 3) for (dom, k), v in sorted(grants.items()) if dom == d},

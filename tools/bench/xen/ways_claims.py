@@ -4,6 +4,8 @@
 A verdict is a comparison of figures: nothing here knows how it came out before. A claim whose ways
 weren't measured is `not shown`. Not here: how anything is measured (dom0-ways.sh) or read (ways.py)."""
 
+import report
+
 DEPTH = {"rr1": 1, "rr32": 32, "rw32": 32, "sr8": 8}
 
 
@@ -48,6 +50,10 @@ class Figures:
         return sorted(self.speed(way, j) / self.speed(other, j) for j in jobs)
 
 
+def instructions(us):
+    return report.instructions(1000 * us)
+
+
 def span(values, form="%.2f"):
     values = sorted(values)
     low, high = form % values[0], form % values[-1]
@@ -69,8 +75,8 @@ def emulation_costs_dom0(f):
     p = {s: f.cost("hvm-pv", "rr1", s, "virtual_us") for s in ("guest", "dom0")}
     share = e["dom0"] / (e["dom0"] + e["guest"])
     return share > 0.5, ("Dom0 executes %d %% of the %d instructions of a 4 KiB read; for the same guest's PV driver %d "
-                         "instructions, of all %d" % (100 * share, 250 * sum(e.values()), 250 * p["dom0"],
-                                                      250 * sum(p.values())))
+                         "instructions, of all %d" % (100 * share, instructions(sum(e.values())), instructions(p["dom0"]),
+                                                      instructions(sum(p.values()))))
 
 
 def pv_beats_emulation(f):
@@ -112,7 +118,7 @@ def pv_pays_dom0(f):
     """Para-virtualization: Dom0's processor works for each I/O."""
     g, d = (f.cost("pv-event1", "rr32", s, "virtual_us") for s in ("guest", "dom0"))
     return d > 0.1 * g, "of %d instructions of a 4 KiB read at depth 32 Dom0 executes %d (%d %%)" % (
-        250 * (g + d), 250 * d, 100 * d / (g + d))
+        instructions(g + d), instructions(d), 100 * d / (g + d))
 
 
 def polling_silent(f):
