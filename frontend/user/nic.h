@@ -45,10 +45,10 @@ struct xsp_nic_queue {
 	struct xsp_netfront_rx rx;
 	struct xsp_nic_pages tx_ring, rx_ring, tx_pages, rx_pages;
 	struct xsp_nic_port port[2];        /* tx, rx; with one for both the first */
-	uint16_t next[XSP_NET_TX_SLOTS];    /* of each tx page: the next free one, or of the same packet */
-	uint16_t free;                      /* first free tx page */
+	uint16_t next[XSP_NET_TX_SLOTS];    /* of each tx page under way: the next of its packet */
+	uint16_t free[XSP_NET_TX_SLOTS];    /* tx pages, a stack */
 	uint16_t n_free;
-	uint16_t reserved;                  /* pages lent by xsp_nic_reserve: the first of the free ones */
+	uint16_t reserved;                  /* pages lent by xsp_nic_reserve: the top of the free ones */
 	bool want_room;                     /* reserve failed: wake when something was sent */
 	bool moved;                         /* something came since the last look at the events */
 	struct xsp_nic_stats stats;

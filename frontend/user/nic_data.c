@@ -8,7 +8,6 @@
 #define MAX_SPURIOUS 64  /* events in a row that brought nothing, before the port is left masked */
 #define SPURIOUS_MS  100 /* ... for so long */
 #define TICK_MS      1000
-#define SOON         8   /* packets ahead of which memory is fetched */
 
 static void broken(struct xsp_nic *nic, const char *how)
 {
@@ -23,18 +22,19 @@ static struct xsp_nic_queue *queue_of(const struct xsp_nic *nic, unsigned int qu
 
 /* --- sending ----------------------------------------------------------------------------------- */
 
-/* Pages of a packet that is done: they are linked, the first is the packet's cookie. */
-static void free_pages(struct xsp_nic_queue *u, uint16_t first)
+/* The i-th of the pages that are lent next: what came back last, for its lines are nearest. */
+static uint16_t free_page(const struct xsp_nic_queue *u, unsigned int i)
 {
-	uint16_t last = first;
+	return u->free[u->n_free - 1 - i];
+}
 
-	if (first >= u->tx_pages.n) /* a multicast request has none */
-		return;
-	u->n_free++;
-	for (; u->next[last] != XSP_NIC_NO_PAGE; last = u->next[last])
-		u->n_free++;
-	u->next[last] = u->free;
-	u->free = first;
+/* Pages of a packet that is done: they are linked, the first is the packet's cookie. */
+static void free_pages(struct xsp_nic_queue *u, uint32_t page)
+{
+	for (; page < u->tx_pages.n; page = u->next[page]) { /* a multicast request has none */
+		xsp_prefetchw(xsp_nic_page(&u->tx_pages, page));
+		u->free[u->n_free++] = (uint16_t)page;
+	}
 }
 
 static void reap(struct xsp_nic *nic, struct xsp_nic_queue *u)
@@ -45,7 +45,7 @@ static void reap(struct xsp_nic *nic, struct xsp_nic_queue *u)
 	do {
 		n = xsp_netfront_tx_reap(&u->tx, done, 32);
 		for (int i = 0; i < n; i++) {
-			free_pages(u, (uint16_t)done[i].cookie);
+			free_pages(u, done[i].cookie);
 			u->stats.tx_refused += done[i].status != 0;
 			u->moved = true;
 		}
@@ -69,21 +69,10 @@ static bool have_room(const struct xsp_nic *nic, const struct xsp_nic_queue *u)
 	return u->n_free >= pages && xsp_netfront_tx_room(&u->tx) >= pages + 2;
 }
 
-/* The head of a packet that is yet to come: the backend's processor has it, and gives it back while we work. */
-static void fetch_soon(const struct xsp_nic_queue *u)
-{
-	uint16_t page = u->free;
-
-	for (unsigned int i = 0; i < SOON; i++)
-		page = u->next[page]; /* there are more: a packet of any size has room */
-	xsp_prefetchw(xsp_nic_page(&u->tx_pages, page));
-}
-
 unsigned int xsp_nic_reserve_bytes(struct xsp_nic *nic, unsigned int queue, uint32_t bytes, struct iovec *iov)
 {
 	struct xsp_nic_queue *u = queue_of(nic, queue);
 	unsigned int n = (bytes + XSP_PAGE_SIZE - 1) / XSP_PAGE_SIZE;
-	uint16_t page;
 
 	if (!u)
 		return 0;
@@ -95,11 +84,8 @@ unsigned int xsp_nic_reserve_bytes(struct xsp_nic *nic, unsigned int queue, uint
 	}
 	if (n > most_pages(nic))
 		n = most_pages(nic);
-	if (u->n_free > SOON)
-		fetch_soon(u);
-	page = u->free;
-	for (unsigned int i = 0; i < n; i++, page = u->next[page]) {
-		iov[i].iov_base = xsp_nic_page(&u->tx_pages, page);
+	for (unsigned int i = 0; i < n; i++) {
+		iov[i].iov_base = xsp_nic_page(&u->tx_pages, free_page(u, i));
 		iov[i].iov_len = XSP_PAGE_SIZE;
 	}
 	u->reserved = (uint16_t)n;
@@ -133,7 +119,6 @@ int xsp_nic_send(struct xsp_nic *nic, unsigned int queue, uint32_t bytes,
 		.gso_size = meta->gso_size,
 	};
 	unsigned int n = (bytes + XSP_PAGE_SIZE - 1) / XSP_PAGE_SIZE;
-	uint16_t first, last = 0;
 	uint32_t left = bytes;
 	int error;
 
@@ -141,19 +126,18 @@ int xsp_nic_send(struct xsp_nic *nic, unsigned int queue, uint32_t bytes,
 		return -EBUSY;
 	if (!n || n > u->reserved || !allowed(nic, meta))
 		return -EINVAL;
-	first = u->free;
 	for (unsigned int i = 0; i < n; i++) {
-		last = i ? u->next[last] : first;
-		f[i].gref = u->tx_pages.gref[last];
+		uint16_t page = free_page(u, i);
+
+		u->next[page] = i + 1 < n ? free_page(u, i + 1) : XSP_NIC_NO_PAGE;
+		f[i].gref = u->tx_pages.gref[page];
 		f[i].offset = 0;
 		f[i].bytes = (uint16_t)(left < XSP_PAGE_SIZE ? left : XSP_PAGE_SIZE);
 		left -= f[i].bytes;
 	}
-	error = xsp_netfront_tx_add(&u->tx, &m, f, n, first);
+	error = xsp_netfront_tx_add(&u->tx, &m, f, n, free_page(u, 0));
 	if (error)
 		return error;
-	u->free = u->next[last];
-	u->next[last] = XSP_NIC_NO_PAGE;
 	u->n_free = (uint16_t)(u->n_free - n);
 	u->reserved = 0;
 	u->stats.tx_packets++;

@@ -161,8 +161,7 @@ void xsp_nic_post_all(struct xsp_nic *nic)
 {
 	for_each_nic_queue(u, nic) {
 		for (uint32_t i = 0; i < u->tx_pages.n; i++)
-			u->next[i] = (uint16_t)(i + 1 < u->tx_pages.n ? i + 1 : XSP_NIC_NO_PAGE);
-		u->free = 0;
+			u->free[i] = (uint16_t)i;
 		u->n_free = (uint16_t)u->tx_pages.n;
 		u->reserved = 0;
 		for (uint32_t i = 0; i < u->rx_pages.n; i++)
