@@ -81,8 +81,7 @@ static uint32_t copy_piece(struct run *r, struct source *s, uint32_t gref, uint3
 			s->seg_at += s->seg++->len;
 		skip = s->at - s->seg_at;
 		n = n < s->seg->len - skip ? n : s->seg->len - skip;
-		from = page ? xsp_statics_find(s->q->statics, s->seg->gref, false) : NULL;
-		from = from ? from + s->seg->offset + skip : NULL;
+		from = s->seg->page ? s->seg->page + s->seg->offset + skip : NULL;
 	}
 	s->at += n;
 	if (page && from) {

@@ -20,6 +20,7 @@
 struct xsp_tx_seg {
 	uint32_t gref;
 	uint16_t offset, len;
+	const uint8_t *page; /* where it is kept mapped, or NULL: queue.c's */
 };
 
 struct xsp_tx_packet {
