@@ -132,16 +132,6 @@ static void skip_room(struct xsp_netfront_rx *q)
 	}
 }
 
-/* Of its pages only those that it has: most packets have one. */
-static void hand_out(const struct xsp_netfront_packet *p, struct xsp_netfront_packet *ret)
-{
-	ret->meta = p->meta;
-	ret->status = p->status;
-	ret->bytes = p->bytes;
-	ret->bufs = p->bufs;
-	memcpy(ret->buf, p->buf, p->bufs * sizeof(p->buf[0]));
-}
-
 /* An extra uses up a page that nothing is in. */
 static int take_extra(struct xsp_netfront_rx *q, const struct xsp_net_extra *e, uint32_t slot)
 {
@@ -169,7 +159,7 @@ static int take_extra(struct xsp_netfront_rx *q, const struct xsp_net_extra *e, 
 	return 0;
 }
 
-int xsp_netfront_rx_reap(struct xsp_netfront_rx *q, struct xsp_netfront_packet *ret)
+int xsp_netfront_rx_reap(struct xsp_netfront_rx *q, const struct xsp_netfront_packet **ret)
 {
 	int pending;
 
@@ -193,7 +183,7 @@ int xsp_netfront_rx_reap(struct xsp_netfront_rx *q, struct xsp_netfront_packet *
 			skip_room(q);
 		if (!q->part.bytes) /* nothing in it */
 			spoil(q, -EINVAL);
-		hand_out(&q->part, ret);
+		*ret = &q->part;
 		return 1;
 	}
 	return 0;

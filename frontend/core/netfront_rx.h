@@ -72,11 +72,11 @@ static inline bool xsp_netfront_rx_push(struct xsp_netfront_rx *q)
 
 /**
  * xsp_netfront_rx_reap - take the next packet
- * @ret: written when 1 is returned, of buf only what bufs says
+ * @ret: set when 1 is returned; the queue's, and good until the next call
  *
  * Returns 1, 0 (no whole packet is there), or -EPROTO when the queue is broken.
  */
-int xsp_netfront_rx_reap(struct xsp_netfront_rx *q, struct xsp_netfront_packet *ret);
+int xsp_netfront_rx_reap(struct xsp_netfront_rx *q, const struct xsp_netfront_packet **ret);
 
 /**
  * xsp_netfront_rx_sleep - ask for an event at the next response, then look once more

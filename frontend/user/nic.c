@@ -46,11 +46,6 @@ void xsp_nic_set_timer(struct xsp_nic *nic, unsigned int ms)
 	nic->timer_ms = ms;
 }
 
-bool xsp_nic_up(const struct xsp_nic *nic)
-{
-	return nic->connected && nic->me == XSP_XB_CONNECTED && !nic->error;
-}
-
 /* --- platform ---------------------------------------------------------------------------------- */
 
 static bool listen_to(struct xsp_nic *nic, int fd)

@@ -98,7 +98,10 @@ int xsp_nic_fail(struct xsp_nic *nic, int error, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 void xsp_nic_advance(struct xsp_nic *nic);
 void xsp_nic_set_timer(struct xsp_nic *nic, unsigned int ms);
-bool xsp_nic_up(const struct xsp_nic *nic);
+static inline bool xsp_nic_up(const struct xsp_nic *nic)
+{
+	return nic->connected && nic->me == XSP_XB_CONNECTED && !nic->error;
+}
 
 /* nic_keys.c */
 int xsp_nic_find(struct xsp_nic *nic);

@@ -192,23 +192,23 @@ static void to_packet(const struct xsp_nic_queue *u, const struct xsp_netfront_p
 int xsp_nic_receive(struct xsp_nic *nic, unsigned int queue, struct xsp_nic_packet *ret)
 {
 	struct xsp_nic_queue *u = queue_of(nic, queue);
-	struct xsp_netfront_packet p;
+	const struct xsp_netfront_packet *p;
 	int r;
 
 	if (!u)
 		return 0;
 	while ((r = xsp_netfront_rx_reap(&u->rx, &p)) == 1) {
 		u->moved = true;
-		if (!p.status) {
-			to_packet(u, &p, ret);
+		if (!p->status) {
+			to_packet(u, p, ret);
 			u->stats.rx_packets++;
-			u->stats.rx_bytes += p.bytes;
-			u->stats.rx_gso += p.meta.gso_type != XSP_NET_GSO_NONE;
+			u->stats.rx_bytes += p->bytes;
+			u->stats.rx_gso += p->meta.gso_type != XSP_NET_GSO_NONE;
 			return 1;
 		}
 		u->stats.rx_bad++;
-		for (unsigned int i = 0; i < p.bufs; i++)
-			post(u, p.buf[i].cookie);
+		for (unsigned int i = 0; i < p->bufs; i++)
+			post(u, p->buf[i].cookie);
 	}
 	if (r < 0)
 		broken(nic, u->rx.broken);

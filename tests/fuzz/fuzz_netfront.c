@@ -125,24 +125,24 @@ static void tx(struct input *in, struct xsp_sring *s)
 
 static void rx_reap(struct xsp_netfront_rx *q)
 {
-	struct xsp_netfront_packet p;
+	const struct xsp_netfront_packet *p;
 	uint32_t bytes = 0;
 	int n = xsp_netfront_rx_reap(q, &p);
 
 	HOLDS(n == 0 || n == 1 || (n == -EPROTO && q->broken));
 	if (n != 1)
 		return;
-	HOLDS(p.bufs >= 1 && p.bufs <= XSP_NETFRONT_RX_BUFS);
-	for (unsigned int i = 0; i < p.bufs; i++) {
-		HOLDS(!p.buf[i].bytes || p.buf[i].offset + p.buf[i].bytes <= XSP_PAGE_SIZE);
-		bytes += p.buf[i].bytes;
-		back_again(p.buf[i].cookie);
+	HOLDS(p->bufs >= 1 && p->bufs <= XSP_NETFRONT_RX_BUFS);
+	for (unsigned int i = 0; i < p->bufs; i++) {
+		HOLDS(!p->buf[i].bytes || p->buf[i].offset + p->buf[i].bytes <= XSP_PAGE_SIZE);
+		bytes += p->buf[i].bytes;
+		back_again(p->buf[i].cookie);
 	}
-	HOLDS(bytes == p.bytes);
-	if (p.status)
+	HOLDS(bytes == p->bytes);
+	if (p->status)
 		return;
-	HOLDS(bytes && p.meta.gso_type <= XSP_NET_GSO_TCPV6);
-	HOLDS(!p.meta.gso_type || p.meta.gso_size);
+	HOLDS(bytes && p->meta.gso_type <= XSP_NET_GSO_TCPV6);
+	HOLDS(!p->meta.gso_type || p->meta.gso_size);
 }
 
 /* An answer in the right slot, so that the fuzzer need not guess where one is. */

@@ -59,7 +59,7 @@ static void give_extra(uint8_t type, uint8_t flags, uint16_t a, uint16_t b)
 
 static void rx_packets(void **state)
 {
-	struct xsp_netfront_packet p;
+	const struct xsp_netfront_packet *p;
 
 	(void)state;
 	post(256);
@@ -74,18 +74,18 @@ static void rx_packets(void **state)
 	xsp_ring_back_push(&back);
 
 	assert_int_equal(xsp_netfront_rx_reap(&rx, &p), 1);
-	assert_true(p.status == 0 && p.bytes == 60 && p.bufs == 1 && p.buf[0].cookie == 0);
-	assert_true(!p.meta.csum_blank && !p.meta.data_validated && !p.meta.gso_type);
+	assert_true(p->status == 0 && p->bytes == 60 && p->bufs == 1 && p->buf[0].cookie == 0);
+	assert_true(!p->meta.csum_blank && !p->meta.data_validated && !p->meta.gso_type);
 	assert_int_equal(xsp_netfront_rx_reap(&rx, &p), 1);
-	assert_true(p.status == 0 && p.bytes == 66 + 4096 + 1 && p.bufs == 5);
-	assert_true(p.buf[0].cookie == 1 && p.buf[1].bytes == 0 && p.buf[2].bytes == 0);
-	assert_true(p.buf[3].cookie == 4 && p.buf[3].bytes == 4096 && p.buf[4].offset == 4095);
-	assert_true(p.meta.csum_blank && p.meta.data_validated && p.meta.gso_size == 1400 &&
-		    p.meta.gso_type == XSP_NET_GSO_TCPV6);
-	assert_true(p.meta.have_hash && p.meta.hash_type == 3 && p.meta.hash_algorithm == 1 &&
-		    (p.meta.hash & 0xffff) == 0xbbaa);
+	assert_true(p->status == 0 && p->bytes == 66 + 4096 + 1 && p->bufs == 5);
+	assert_true(p->buf[0].cookie == 1 && p->buf[1].bytes == 0 && p->buf[2].bytes == 0);
+	assert_true(p->buf[3].cookie == 4 && p->buf[3].bytes == 4096 && p->buf[4].offset == 4095);
+	assert_true(p->meta.csum_blank && p->meta.data_validated && p->meta.gso_size == 1400 &&
+		    p->meta.gso_type == XSP_NET_GSO_TCPV6);
+	assert_true(p->meta.have_hash && p->meta.hash_type == 3 && p->meta.hash_algorithm == 1 &&
+		    (p->meta.hash & 0xffff) == 0xbbaa);
 	assert_int_equal(xsp_netfront_rx_reap(&rx, &p), 1);
-	assert_true(p.meta.data_validated && !p.meta.csum_blank && !p.meta.have_hash);
+	assert_true(p->meta.data_validated && !p->meta.csum_blank && !p->meta.have_hash);
 	assert_int_equal(xsp_netfront_rx_reap(&rx, &p), 0);
 	assert_int_equal(xsp_netfront_rx_room(&rx), 7);
 	assert_int_equal(xsp_netfront_rx_sleep(&rx), 0);
@@ -94,7 +94,7 @@ static void rx_packets(void **state)
 /* A backend may publish in the middle of a packet. */
 static void rx_in_pieces(void **state)
 {
-	struct xsp_netfront_packet p;
+	const struct xsp_netfront_packet *p;
 
 	(void)state;
 	post(64);
@@ -110,14 +110,14 @@ static void rx_in_pieces(void **state)
 		}
 		xsp_ring_back_push(&back);
 		assert_int_equal(xsp_netfront_rx_reap(&rx, &p), 1);
-		assert_true(p.status == 0 && p.bytes == 200 && p.bufs == 4 && p.meta.gso_size == 1400);
+		assert_true(p->status == 0 && p->bytes == 200 && p->bufs == 4 && p->meta.gso_size == 1400);
 	}
 }
 
 /* What makes no sense by itself costs that packet, and its pages come back. */
 static void rx_bad_packets(void **state)
 {
-	struct xsp_netfront_packet p;
+	const struct xsp_netfront_packet *p;
 
 	(void)state;
 	for (int what = 0; what < 12; what++) {
@@ -147,17 +147,17 @@ static void rx_bad_packets(void **state)
 		give(0, 77, 0);
 		xsp_ring_back_push(&back);
 		assert_int_equal(xsp_netfront_rx_reap(&rx, &p), 1);
-		assert_int_equal(p.status, want);
-		assert_int_equal(p.bufs, bufs);
+		assert_int_equal(p->status, want);
+		assert_int_equal(p->bufs, bufs);
 		assert_int_equal(xsp_netfront_rx_reap(&rx, &p), 1);
-		assert_true(p.status == 0 && p.bytes == 77 && p.buf[0].cookie == bufs);
+		assert_true(p->status == 0 && p->bytes == 77 && p->buf[0].cookie == bufs);
 	}
 }
 
 /* As Linux's netback says that it left the room that was asked for: the offset is 0 and the room counts. */
 static void rx_xdp_extra(void **state)
 {
-	struct xsp_netfront_packet p;
+	const struct xsp_netfront_packet *p;
 
 	(void)state;
 	post(16);
@@ -166,28 +166,28 @@ static void rx_xdp_extra(void **state)
 	give_extra(XSP_NET_EXTRA_XDP, 0, 256, 0);
 	xsp_ring_back_push(&back);
 	assert_int_equal(xsp_netfront_rx_reap(&rx, &p), 1);
-	assert_true(p.status == 0 && p.bytes == 60 && p.bufs == 2 && p.buf[0].offset == 256 &&
-		    p.buf[0].bytes == 60);
+	assert_true(p->status == 0 && p->bytes == 60 && p->bufs == 2 && p->buf[0].offset == 256 &&
+		    p->buf[0].bytes == 60);
 	give(0, 4096, XSP_NET_RX_EXTRA_INFO | XSP_NET_RX_MORE_DATA); /* in each piece */
 	give_extra(XSP_NET_EXTRA_XDP, 0, 256, 0);
 	give(0, 266, 0);
 	xsp_ring_back_push(&back);
 	assert_int_equal(xsp_netfront_rx_reap(&rx, &p), 1);
-	assert_true(p.status == 0 && p.bytes == 3850 && p.buf[0].bytes == 3840 && p.buf[2].offset == 256);
+	assert_true(p->status == 0 && p->bytes == 3850 && p->buf[0].bytes == 3840 && p->buf[2].offset == 256);
 	give(256, 60, XSP_NET_RX_EXTRA_INFO); /* who says where it is, is believed */
 	give_extra(XSP_NET_EXTRA_XDP, 0, 256, 0);
 	give(0, 60, 0); /* nor does it last */
 	xsp_ring_back_push(&back);
 	assert_int_equal(xsp_netfront_rx_reap(&rx, &p), 1);
-	assert_true(p.status == 0 && p.bytes == 60 && p.buf[0].offset == 256);
+	assert_true(p->status == 0 && p->bytes == 60 && p->buf[0].offset == 256);
 	assert_int_equal(xsp_netfront_rx_reap(&rx, &p), 1);
-	assert_true(p.status == 0 && p.bytes == 60 && p.buf[0].offset == 0);
+	assert_true(p->status == 0 && p->bytes == 60 && p->buf[0].offset == 0);
 }
 
 /* From who was not asked, and more of it than there is. */
 static void rx_xdp_wrong(void **state)
 {
-	struct xsp_netfront_packet p;
+	const struct xsp_netfront_packet *p;
 
 	(void)state;
 	post(8);
@@ -195,7 +195,7 @@ static void rx_xdp_wrong(void **state)
 	give_extra(XSP_NET_EXTRA_XDP, 0, 256, 0);
 	xsp_ring_back_push(&back);
 	assert_int_equal(xsp_netfront_rx_reap(&rx, &p), 1);
-	assert_int_equal(p.status, -EINVAL);
+	assert_int_equal(p->status, -EINVAL);
 	rx.xdp = true;
 	give(0, 60, XSP_NET_RX_EXTRA_INFO); /* more room than there is */
 	give_extra(XSP_NET_EXTRA_XDP, 0, 256, 0);
@@ -203,15 +203,15 @@ static void rx_xdp_wrong(void **state)
 	give_extra(XSP_NET_EXTRA_XDP, 0, 256, 0);
 	xsp_ring_back_push(&back);
 	assert_int_equal(xsp_netfront_rx_reap(&rx, &p), 1);
-	assert_int_equal(p.status, -EINVAL);
+	assert_int_equal(p->status, -EINVAL);
 	assert_int_equal(xsp_netfront_rx_reap(&rx, &p), 1);
-	assert_int_equal(p.status, -EINVAL);
-	assert_true(p.bytes == 0 && p.bufs == 2);
+	assert_int_equal(p->status, -EINVAL);
+	assert_true(p->bytes == 0 && p->bufs == 2);
 }
 
 static void rx_too_long(void **state)
 {
-	struct xsp_netfront_packet p;
+	const struct xsp_netfront_packet *p;
 
 	(void)state;
 	post(64);
@@ -219,7 +219,7 @@ static void rx_too_long(void **state)
 		give(0, 4096, i < 19 ? XSP_NET_RX_MORE_DATA : 0);
 	xsp_ring_back_push(&back);
 	assert_int_equal(xsp_netfront_rx_reap(&rx, &p), 1); /* twenty are borne */
-	assert_int_equal(p.bytes, 20 * 4096);
+	assert_int_equal(p->bytes, 20 * 4096);
 	for (int i = 0; i < 21; i++)
 		give(0, 1, XSP_NET_RX_MORE_DATA);
 	xsp_ring_back_push(&back);
@@ -239,7 +239,7 @@ static void rx_liars(void **state)
 {
 	static const uint16_t id[] = { 1, 255, 256, 65535 };
 	static const uint32_t prod[] = { 33, 0x80000000u, ~0u };
-	struct xsp_netfront_packet p;
+	const struct xsp_netfront_packet *p;
 
 	(void)state;
 	for (int i = 0; i < 7; i++) {
@@ -264,7 +264,7 @@ static void rx_liars(void **state)
 static void rx_random(void **state)
 {
 	static bool out[1000];
-	struct xsp_netfront_packet p;
+	const struct xsp_netfront_packet *p;
 	uint32_t free_page[1000], n_free = 1000, got = 0;
 
 	(void)state;
@@ -293,12 +293,12 @@ static void rx_random(void **state)
 		}
 		xsp_ring_back_push(&back);
 		while ((r = xsp_netfront_rx_reap(&rx, &p)) == 1) {
-			assert_int_equal(p.status, 0);
-			assert_int_equal(p.bytes % 100, 0);
-			for (unsigned int i = 0; i < p.bufs; i++) {
-				assert_true(out[p.buf[i].cookie]);
-				out[p.buf[i].cookie] = false;
-				free_page[n_free++] = p.buf[i].cookie;
+			assert_int_equal(p->status, 0);
+			assert_int_equal(p->bytes % 100, 0);
+			for (unsigned int i = 0; i < p->bufs; i++) {
+				assert_true(out[p->buf[i].cookie]);
+				out[p->buf[i].cookie] = false;
+				free_page[n_free++] = p->buf[i].cookie;
 			}
 			got++;
 		}

@@ -295,11 +295,11 @@ static void deliver(struct xnet_queue *u, const struct xsp_netfront_packet *p)
  */
 int xnet_rx_take(struct xnet_queue *u, int budget)
 {
-	struct xsp_netfront_packet p;
+	const struct xsp_netfront_packet *p;
 	int n = 0, r = 0;
 
 	while (n < budget && !u->broken && (r = xsp_netfront_rx_reap(&u->rx, &p)) == 1) {
-		deliver(u, &p);
+		deliver(u, p);
 		n++;
 	}
 	xnet_xdp_flush(u);
