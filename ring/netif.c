@@ -23,6 +23,20 @@ static inline uint64_t quad(uint16_t a, uint16_t b, uint32_t c)
 
 /* --- back half --------------------------------------------------------------------------------- */
 
+#define LINE 64u
+
+void xsp_net_back_fetch_tx(const struct xsp_ring_back *r, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i += LINE / sizeof(struct xsp_net_tx_req))
+		xsp_prefetchw(xsp_net_tx_slot(r->sring, r->req_cons + i));
+}
+
+void xsp_net_back_fetch_rx(const struct xsp_ring_back *r, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i += LINE / sizeof(union xsp_net_rx_slot))
+		xsp_prefetchw(xsp_net_rx_slot(r->sring, r->req_cons + i));
+}
+
 void xsp_net_back_take_tx(struct xsp_ring_back *r, struct xsp_net_tx_req *req)
 {
 	xsp_load32s(req, xsp_net_tx_slot(r->sring, r->req_cons++), sizeof(*req));

@@ -190,6 +190,16 @@ static_assert(sizeof(struct xsp_net_gref) == 8, "xen_netif_gref");
  * publishes. No shared byte is read twice.
  */
 
+/**
+ * xsp_net_back_fetch_tx, xsp_net_back_fetch_rx - the next @n requests are about to be taken
+ *
+ * Asks for all their cache lines at once, so that their transfers from the guest's processor overlap, and
+ * for writing, since they are answered in the same batch: each crosses once. Never more than are pending:
+ * a slot that the frontend is writing would be torn from its hands.
+ */
+void xsp_net_back_fetch_tx(const struct xsp_ring_back *r, uint32_t n);
+void xsp_net_back_fetch_rx(const struct xsp_ring_back *r, uint32_t n);
+
 /** xsp_net_back_take_tx - copy the next transmit request out of the ring */
 void xsp_net_back_take_tx(struct xsp_ring_back *r, struct xsp_net_tx_req *req);
 

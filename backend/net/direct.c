@@ -19,6 +19,7 @@ struct run {
 	uint32_t first, end; /* of the scratch's packets */
 	uint32_t n_copies;
 	uint32_t have;
+	uint32_t room; /* requests pending there */
 };
 
 /* The bytes of one packet in their order: first our private copy, then the sender's pages. */
@@ -174,6 +175,17 @@ static bool flush(struct run *r)
 	return ok;
 }
 
+/* Packets from `first` on go to this queue, n of them perhaps. */
+static void begin(struct run *r, struct xsp_netq *to, uint32_t first, uint32_t n)
+{
+	int pending = xsp_ring_back_pending(&to->rx);
+
+	r->to = to;
+	r->first = first;
+	r->room = pending < 0 ? 0 : (uint32_t)pending;
+	xsp_net_back_fetch_rx(&to->rx, r->room < n ? r->room : n);
+}
+
 uint32_t xsp_direct_send(struct xsp_netq *q, uint32_t n, uint32_t have)
 {
 	struct xsp_netport_end *end[XSP_NET_BATCH];
@@ -185,6 +197,7 @@ uint32_t xsp_direct_send(struct xsp_netq *q, uint32_t n, uint32_t have)
 	q->s->rx.n_segs = q->s->rx.n_answers = 0;
 	for (i = 0; i < n; i++) {
 		const struct xsp_packet *p = &q->s->packet[i];
+		uint32_t slots;
 		struct way w;
 
 		if (!find_way(q, p, end[i], &w))
@@ -192,11 +205,12 @@ uint32_t xsp_direct_send(struct xsp_netq *q, uint32_t n, uint32_t have)
 		if (w.to != r.to) {
 			if (!flush(&r))
 				return r.first;
-			r.to = w.to;
-			r.first = i;
+			begin(&r, w.to, i, n - i);
 		}
-		if (xsp_ring_back_pending(&w.to->rx) < (int)xsp_rx_slots(p->len, &w.offload, &w.hash))
+		slots = xsp_rx_slots(p->len, &w.offload, &w.hash);
+		if (slots > r.room)
 			break;
+		r.room -= slots;
 		place(&r, i, &w);
 	}
 	return flush(&r) ? i : r.first;

@@ -556,6 +556,8 @@ static int receive(struct xsp_netq *q)
 	}
 	q->rx_wanted = 0;
 	xsp_net_scratch_level(q->s);
+	if (q->arrivals)
+		xsp_net_back_fetch_rx(&q->rx, room < XSP_NET_BATCH ? room : XSP_NET_BATCH);
 	q->s->rx.n_segs = q->s->rx.n_answers = 0;
 	if (place_held(q, &room))
 		n = take_arrivals(q, &room);

@@ -158,6 +158,7 @@ int xsp_tx_take(struct xsp_ring_back *r, struct xsp_tx_gate *gate, struct xsp_tx
 		*why = "its tx ring's request index is out of bounds";
 		return pending;
 	}
+	xsp_net_back_fetch_tx(r, g.pending < XSP_NET_BATCH ? g.pending : XSP_NET_BATCH);
 	while (g.pending && b->n_packets < XSP_NET_BATCH && b->bytes < XSP_NET_BATCH_BYTES) {
 		struct xsp_net_tx_req first;
 		int err;
