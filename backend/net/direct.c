@@ -4,6 +4,8 @@
 
 #include <assert.h>
 
+#include "common/stream.h"
+
 #define PENALTY_NS 1000000000ull
 
 /* Where a packet goes and what its guest is told. */
@@ -86,7 +88,7 @@ static uint32_t copy_piece(struct run *r, struct source *s, uint32_t gref, uint3
 	}
 	s->at += n;
 	if (page && from) {
-		memcpy(page + offset, from, n);
+		xsp_stream_put(page + offset, from, n);
 		xsp_count(&r->q->c.stats->static_pieces, 1);
 		return n;
 	}
@@ -166,6 +168,7 @@ static bool flush(struct run *r)
 		r->to->rx.req_cons -= b->n_answers; /* taken anew, and looked at anew */
 		r->q->s->direct_failed = r->to;
 	} else if (b->n_answers) {
+		xsp_stream_done();
 		xsp_rx_respond(&r->to->rx, b);
 		count(r);
 		if (xsp_ring_back_push(&r->to->rx))

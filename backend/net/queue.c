@@ -13,6 +13,8 @@
 
 #include <errno.h>
 
+#include "common/stream.h"
+
 #define STALE_NS    10000000000ull /* a packet that waits so long for a buffer is dropped */
 #define LOOK_NS     1000000000ull  /* after this long a queue that waits for buffers is looked after */
 #define BLIND_NS    10000000ull    /* ... and after this when its guest sends no events for them */
@@ -312,7 +314,7 @@ static void copy_out(struct xsp_netq *q)
 
 		xsp_count(&q->c.stats->copied, seg->len);
 		if (page) {
-			memcpy(page, seg->from, seg->len);
+			xsp_stream_put(page, seg->from, seg->len);
 			xsp_count(&q->c.stats->static_pieces, 1);
 			continue;
 		}
@@ -324,6 +326,7 @@ static void copy_out(struct xsp_netq *q)
 			.flags = GNTCOPY_dest_gref,
 		};
 	}
+	xsp_stream_done();
 	err = n ? xsp_netq_copy(q, n) : 0;
 	for (uint32_t i = 0; i < n; i++) {
 		if (!err && q->s->copy[i].status == GNTST_okay)

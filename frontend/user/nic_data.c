@@ -3,6 +3,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "common/stream.h"
 #include "frontend/user/nic.h"
 
 #define MAX_SPURIOUS 64  /* events in a row that brought nothing, before the port is left masked */
@@ -308,8 +309,14 @@ void xsp_nic_process(struct xsp_nic *nic)
 		xsp_nic_ctrl_event(nic);
 }
 
+void xsp_nic_write(void *to, const void *from, size_t bytes)
+{
+	xsp_stream_put(to, from, bytes);
+}
+
 static void push(struct xsp_nic *nic, struct xsp_nic_queue *u)
 {
+	xsp_stream_done();
 	if (xsp_netfront_tx_push(&u->tx)) {
 		xenevtchn_notify(nic->evtchn, u->port[0].port);
 		u->stats.tx_notifies++;

@@ -175,6 +175,15 @@ unsigned int xsp_nic_reserve(struct xsp_nic *nic, unsigned int queue, struct iov
 unsigned int xsp_nic_reserve_bytes(struct xsp_nic *nic, unsigned int queue, uint32_t bytes, struct iovec *iov);
 
 /**
+ * xsp_nic_write - copy into memory that was reserved, past this processor's cache
+ * @to: anywhere in it; whole cache lines (64 bytes, aligned) are what it is for
+ *
+ * Memory that was reserved can be written in any way. What is written in this one the backend's processor
+ * need not fetch from this one's cache, which is most of what a small packet costs; do not read it again.
+ */
+void xsp_nic_write(void *to, const void *from, size_t bytes);
+
+/**
  * xsp_nic_send - send the first @bytes of what was reserved; xsp_nic_arm makes the backend look
  *
  * Returns 0, -EINVAL (bytes, or an offload that the backend doesn't take), -EBUSY (nothing reserved).

@@ -78,10 +78,12 @@ static uint64_t allowance(const struct load *l)
 static bool send_one(struct xsp_nic *nic, unsigned int q, const struct frame *f, uint32_t number)
 {
 	struct iovec iov[XSP_NIC_TX_PIECES];
+	uint8_t head[FRAME_HEAD];
 
 	if (!xsp_nic_reserve_bytes(nic, q, f->bytes, iov))
 		return false;
-	frame_write(f, iov[0].iov_base, number);
+	frame_write(f, head, number);
+	xsp_nic_write(iov[0].iov_base, head, sizeof(head));
 	return !xsp_nic_send(nic, q, f->bytes, &f->meta);
 }
 
