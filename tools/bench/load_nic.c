@@ -3,8 +3,8 @@
  * Load on PV NICs through libxensplit-front: one process, one thread, one or two guests' frontends and,
  * where a TAP is the other end, a packet socket on it. Reads jobs, answers each with a line of JSON:
  *
- *     go SECONDS SIZE DEPTH BATCH poll|sleep     frames one way
- *     ping SECONDS SIZE poll|sleep               one frame there and back, again and again
+ *     go SECONDS SIZE DEPTH BATCH poll|sleep [head|touch]   frames one way
+ *     ping SECONDS SIZE poll|sleep                          one frame there and back, again and again
  *
  * No frame is sent that would make more than DEPTH under way, and a push follows BATCH of them at most.
  */
@@ -29,7 +29,7 @@ enum direction { GUEST_GUEST, GUEST_NULL, GUEST_TAP, TAP_GUEST, DIRECTIONS };
 struct task {
 	double seconds;
 	uint32_t size, depth, batch;
-	bool poll;
+	bool poll, touch; /* touch: every byte of what comes is looked at */
 };
 
 struct load {
@@ -44,6 +44,7 @@ struct load {
 	struct task t;
 	uint64_t sent, received, lost, gso_in, bytes_in, waits, batches, until_ns, moved_ns;
 	uint32_t next[MAX_QUEUES], expected[MAX_QUEUES]; /* numbers of frames */
+	volatile uint64_t sum; /* of what was looked at, so that nothing is optimized away */
 };
 
 static uint64_t clock_ns(clockid_t clock)
@@ -115,6 +116,9 @@ static void count_in(struct load *l, const struct xsp_nic_packet *p, unsigned in
 	if (p->bytes != l->frame.bytes || p->meta.gso_type != l->frame.meta.gso_type || !p->pieces ||
 	    !frame_read(&l->frame, p->iov[0].iov_base, (uint32_t)p->iov[0].iov_len, &number))
 		return; /* the host's own, such as router solicitations; or one of ours that was cut */
+	if (l->t.touch)
+		for (unsigned int i = 0; i < p->pieces; i++)
+			l->sum += touch(p->iov[i].iov_base, (uint32_t)p->iov[i].iov_len);
 	l->lost += number - l->expected[q];
 	l->expected[q] = number + 1;
 	l->received++;
@@ -409,13 +413,14 @@ static int do_ping(struct load *l)
 
 static bool task_read(const char *line, struct task *t, bool *ret_ping)
 {
-	char wait[8];
+	char wait[8], use[8] = "";
 
 	*t = (struct task){ .depth = 1, .batch = 1 };
 	*ret_ping = sscanf(line, "ping %lf %u %7s", &t->seconds, &t->size, wait) == 3;
-	if (!*ret_ping && sscanf(line, "go %lf %u %u %u %7s", &t->seconds, &t->size, &t->depth, &t->batch, wait) != 5)
+	if (!*ret_ping && sscanf(line, "go %lf %u %u %u %7s %7s", &t->seconds, &t->size, &t->depth, &t->batch, wait, use) < 5)
 		return false;
 	t->poll = !strcmp(wait, "poll");
+	t->touch = !strcmp(use, "touch");
 	return t->size >= FRAME_MIN && t->size <= FRAME_MOST && t->depth && t->batch;
 }
 

@@ -20,7 +20,7 @@
 #define IDLE_NS   150000000u
 #define TAP       "vif1.3" /* what the daemon calls the TAP of guest 1's interface 3 */
 
-enum { DIRECTION, PORT, SIZE, QUEUES, GRANTS, WAIT, BACKEND, DEPTH, BATCH, AXES };
+enum { DIRECTION, PORT, SIZE, USE, QUEUES, GRANTS, WAIT, BACKEND, DEPTH, BATCH, AXES };
 enum { GUEST_GUEST, GUEST_NULL, GUEST_TAP, TAP_GUEST };
 
 static struct axis axes[AXES] = {
@@ -28,6 +28,8 @@ static struct axis axes[AXES] = {
 			.list = "guest-guest,guest-null,guest-tap,tap-guest", .help = "from where to where" },
 	[PORT] = { "port", "pair,switch", .list = "pair", .help = "what joins guest and guest inside the daemon" },
 	[SIZE] = { "size", NULL, 64, 65536, "64,1500,64k", "bytes of a frame; above 1514: TCP, uncut (64k: 65535)" },
+	[USE] = { "use", "head,touch", .list = "head",
+		  .help = "a guest looks at the head of what it gets, as testpmd, or at every byte" },
 	[QUEUES] = { "queues", NULL, 1, 8, "1", "of each interface" },
 	[GRANTS] = { "grants", "static,copy", .list = "static", .help = "the backend keeps pages mapped, or copies" },
 	[WAIT] = { "wait", "sleep,poll", .list = "sleep,poll", .help = "frontends sleep until an event, or spin" },
@@ -151,8 +153,9 @@ static int run_client(struct net *k, struct group *g, struct racer *c, const str
 	double frames;
 	char line[96];
 
-	snprintf(line, sizeof(line), "go %g %u %u %u %s\n", k->b->seconds, (unsigned int)p->v[SIZE],
-		 (unsigned int)depth_of(p), (unsigned int)p->v[BATCH], p->v[WAIT] ? "poll" : "sleep");
+	snprintf(line, sizeof(line), "go %g %u %u %u %s %s\n", k->b->seconds, (unsigned int)p->v[SIZE],
+		 (unsigned int)depth_of(p), (unsigned int)p->v[BATCH], p->v[WAIT] ? "poll" : "sleep",
+		 p->v[USE] ? "touch" : "head");
 	if (c->kind == OURS) {
 		before = rig_nic_counters(&k->rig);
 		cpu = child_cpu_ns(&k->rig.daemon);
@@ -265,6 +268,12 @@ static int attach(struct net *k, unsigned int device)
 	return 0;
 }
 
+/* What a guest gets it can look at. */
+static bool guest_gets(const struct point *p)
+{
+	return p->v[DIRECTION] == GUEST_GUEST || p->v[DIRECTION] == TAP_GUEST;
+}
+
 /*
  * Pages for packets: what bounds a sender that nobody answers is how many it has. A packet wants room
  * for the largest.
@@ -273,9 +282,10 @@ static unsigned int pages_of(const struct point *p)
 {
 	uint64_t each = (p->v[SIZE] + 4095) / 4096 * depth_of(p) + 16;
 
-	if (p->v[DIRECTION] == GUEST_GUEST || p->v[DIRECTION] == TAP_GUEST || each > 240)
+	if (guest_gets(p) || each > 240)
 		return 480;
-	return (unsigned int)(2 * (each < 20 ? 20 : each) * p->v[QUEUES] < 960 ? 2 * (each < 20 ? 20 : each) * p->v[QUEUES] : 960);
+	each = 2 * (each < 20 ? 20 : each) * p->v[QUEUES];
+	return (unsigned int)(each < 960 ? each : 960);
 }
 
 static void add_ours(struct net *k, const struct point *p)
@@ -342,10 +352,14 @@ static void stop_racers(struct net *k)
 	k->n = 0;
 }
 
-/* Peers have one queue; testpmd always spins and makes no large frames: it takes part where ours spin. */
+/*
+ * Peers have one queue and look at heads only; testpmd always spins and makes no large frames: it takes
+ * part where ours spin.
+ */
 static int start_racers(struct net *k, const struct point *p)
 {
 	bool tap = p->v[DIRECTION] == GUEST_TAP || p->v[DIRECTION] == TAP_GUEST;
+	bool alike = p->v[QUEUES] == 1 && !p->v[USE];
 	char mode[16];
 
 	if (rig_polling(&k->rig, word(&axes[BACKEND], p->v[BACKEND], mode)) || attach(k, device_of(p)))
@@ -353,9 +367,9 @@ static int start_racers(struct net *k, const struct point *p)
 	add_ours(k, p);
 	if (!k->n)
 		return -1;
-	if (tap && p->v[QUEUES] == 1 && word_in(k->peers, "tap"))
+	if (tap && alike && word_in(k->peers, "tap"))
 		add_tap(k, p);
-	if (!tap && p->v[QUEUES] == 1 && p->v[SIZE] <= 1514 && p->v[WAIT] && p->v[BACKEND] &&
+	if (!tap && alike && p->v[SIZE] <= 1514 && p->v[WAIT] && p->v[BACKEND] &&
 	    word_in(k->peers, "testpmd"))
 		add_testpmd(k, p);
 	return 0;
@@ -369,9 +383,11 @@ static void title_of(const struct point *p, char *buf, size_t bytes)
 
 	if (p->v[DIRECTION] == GUEST_GUEST)
 		snprintf(via, sizeof(via), " by a %s", word(&axes[PORT], p->v[PORT], w[0]));
-	snprintf(buf, bytes, "%s%s, frames of %llu bytes, %llu under way, batches of %llu, frontend %ss, backend %s, %s grants, %llu queue%s",
+	snprintf(buf, bytes, "%s%s, frames of %llu bytes%s, %llu under way, batches of %llu, "
+		 "frontend %ss, backend %s, %s grants, %llu queue%s",
 		 word(&axes[DIRECTION], p->v[DIRECTION], w[1]), via, (unsigned long long)p->v[SIZE],
-		 (unsigned long long)depth_of(p), (unsigned long long)p->v[BATCH], word(&axes[WAIT], p->v[WAIT], w[2]),
+		 p->v[USE] ? ", each read" : "", (unsigned long long)depth_of(p),
+		 (unsigned long long)p->v[BATCH], word(&axes[WAIT], p->v[WAIT], w[2]),
 		 word(&axes[BACKEND], p->v[BACKEND], w[3]), word(&axes[GRANTS], p->v[GRANTS], w[4]),
 		 (unsigned long long)p->v[QUEUES], p->v[QUEUES] > 1 ? "s" : "");
 }
@@ -445,6 +461,8 @@ static int all_groups(struct net *k)
 		axes_point(axes, AXES, n, p.v);
 		if (p.v[DIRECTION] != GUEST_GUEST && p.v[PORT] != axes[PORT].number[0])
 			continue; /* the others have no such choice */
+		if (!guest_gets(&p) && p.v[USE] != axes[USE].number[0])
+			continue;
 		if (one_group(k, &p))
 			return -1;
 	}
