@@ -20,15 +20,26 @@ log="common/log.c"
 declare -A src=(
 	[ring]="ring/blkif.c ring/dialect.c backend/blk/request.c"
 	[front]="frontend/core/blkfront.c frontend/core/blkkeys.c ring/blkif.c ring/dialect.c"
-	[netfront]="frontend/core/netfront_tx.c frontend/core/netfront_rx.c frontend/core/netkeys.c ring/netif.c"
-	[rpc]="tests/made_up.c backend/rpc.c backend/methods.c backend/vif_methods.c backend/methods_worker.c backend/methods_resize.c backend/polling.c backend/metrics.c common/suggest.c common/devname.c common/hist.c common/utf8.c common/xenbus/fsm.c $log"
-	[target]="backend/target/target.c backend/target/file.c backend/target/null.c backend/target/delay.c backend/target/error.c backend/target/mem.c backend/target/log.c backend/target/aside.c backend/target/sectors.c backend/target/nbd_spec.c backend/target/rbd_spec.c backend/target/empty.c common/suggest.c common/mailbox.c $log"
+	[netfront]="frontend/core/netfront_tx.c frontend/core/netfront_rx.c frontend/core/netkeys.c
+		ring/netif.c"
+	[rpc]="tests/made_up.c backend/rpc.c backend/methods.c backend/vif_methods.c
+		backend/methods_worker.c backend/methods_resize.c backend/polling.c
+		backend/metrics.c common/suggest.c common/devname.c common/hist.c common/utf8.c
+		common/xenbus/fsm.c $log"
+	[target]="backend/target/target.c backend/target/file.c backend/target/null.c
+		backend/target/delay.c backend/target/error.c backend/target/mem.c
+		backend/target/log.c backend/target/aside.c backend/target/sectors.c
+		backend/target/nbd_spec.c backend/target/rbd_spec.c backend/target/empty.c
+		common/suggest.c common/mailbox.c $log"
 	[pages]="backend/blk/pages.c"
 	[headers]="common/net/headers.c"
 	[netback]="backend/net/tx.c backend/net/rx.c ring/netif.c"
 	[recover]="backend/net/recover.c backend/net/tx.c backend/net/rx.c ring/netif.c"
 	[fsm]="common/xenbus/fsm.c"
-	[vbd]="backend/device.c backend/device_keys.c backend/front_keys.c backend/vbd.c backend/vbd_keys.c backend/vbd_journal.c backend/vbd_medium.c backend/vbd_limits.c backend/blk/bucket.c backend/target/empty.c ring/dialect.c common/store.c common/pace.c common/mailbox.c common/xenbus/fsm.c $log"
+	[vbd]="backend/device.c backend/device_keys.c backend/front_keys.c backend/vbd.c
+		backend/vbd_keys.c backend/vbd_journal.c backend/vbd_medium.c backend/vbd_limits.c
+		backend/blk/bucket.c backend/target/empty.c ring/dialect.c common/store.c
+		common/pace.c common/mailbox.c common/xenbus/fsm.c $log"
 )
 declare -A flags=([target]="-Dopen=fuzz_open" [vbd]="-Dnanosleep=fuzz_nanosleep")
 declare -A libs=([rpc]="-ljson-c" [target]="-luring")

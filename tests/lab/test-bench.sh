@@ -12,14 +12,17 @@ xensplit-bench --help >"$T/help" && grep -q ring "$T/help" || fail "--help"
 for m in ring wake grant blk net report compare; do
 	xensplit-bench $m --help >"$T/help" && grep -q '^examples:' "$T/help" || fail "$m --help"
 done
-for bad in "" nonsense "ring --batch=0" "ring --order=5" "ring --batch=1,,2" "ring --rounds=x" "ring --nope" "wake --flow=up" "wake --spin=0" "wake x" "grant --pages=65" "grant --use=burn" "blk --target=disk" "blk --size=100" "blk --guests=65" "net --direction=up" "net --size=63" report "compare x"; do
+for bad in "" nonsense "ring --batch=0" "ring --order=5" "ring --batch=1,,2" "ring --rounds=x" "ring --nope" \
+	"wake --flow=up" "wake --spin=0" "wake x" "grant --pages=65" "grant --use=burn" \
+	"blk --target=disk" "blk --size=100" "blk --guests=65" "net --direction=up" "net --size=63" report "compare x"; do
 	xensplit-bench $bad >/dev/null 2>&1
 	[ $? = 2 ] || fail "'$bad' is no usage error"
 done
 
 two= two_uring=
 [ "$(nproc)" -gt 1 ] && two="xen xsp-flow line-stream copy-4k depth/trip depth/wake" two_uring=io_uring-2
-xensplit-bench ring --batch=1,32 --order=0 --rounds=3 --seconds=0.02 --cores=one,two --sleep=none,both --out="$T/ring.json" >"$T/ring.txt" ||
+xensplit-bench ring --batch=1,32 --order=0 --rounds=3 --seconds=0.02 --cores=one,two --sleep=none,both \
+	--out="$T/ring.json" >"$T/ring.txt" ||
 	fail "ring: $(cat "$T/ring.txt")"
 sound "$T/ring.json" xsp xen-notify $two
 python3 - "$T/ring.json" <<'PY' || fail "rte_ring neither ran nor was skipped by name"
@@ -30,7 +33,8 @@ gone = {s["name"] for s in o["skipped"]}
 assert "two cores" in gone or all((n in ran) != (n in gone) for n in ("rte_ring", "rte_ring-32")), gone
 PY
 grep -q 'no hypervisor' "$T/ring.txt" && grep -q 'ratio' "$T/ring.txt" || fail "no table"
-xensplit-bench ring --queues=3 --batch=8 --order=1 --rounds=1 --seconds=0.02 --cores=one,two --sleep=none,both --json >"$T/queues.json" || fail "ring --queues"
+xensplit-bench ring --queues=3 --batch=8 --order=1 --rounds=1 --seconds=0.02 --cores=one,two --sleep=none,both \
+	--json >"$T/queues.json" || fail "ring --queues"
 sound "$T/queues.json" xsp xen-notify
 xensplit-bench ring --batch=8 --order=4 --rounds=1 --seconds=0.02 --json >"$T/one.json" || fail "ring --json"
 sound "$T/one.json" xsp
@@ -61,11 +65,13 @@ for g in grant["groups"]:
 PY
 
 # Disks: every axis once, with whatever peers are installed; those that aren't are named.
-xensplit-bench blk --target=null,file,direct --size=4k --depth=8 --wait=sleep,poll --backend=adaptive --rounds=2 --seconds=0.05 --out="$T/blk.json" >"$T/blk.txt" 2>&1 ||
+xensplit-bench blk --target=null,file,direct --size=4k --depth=8 --wait=sleep,poll --backend=adaptive \
+	--rounds=2 --seconds=0.05 --out="$T/blk.json" >"$T/blk.txt" 2>&1 ||
 	fail "blk: $(tail -n 20 "$T/blk.txt")"
 sound "$T/blk.json" xsp io_uring page-stream $two_uring
-xensplit-bench blk --rw=write,read --access=seq --grants=copy --segments=direct --use=leave --queues=2 --order=1 --size=8k --guests=3 --depth=4 \
-	--wait=sleep --backend=event --peers=none --rounds=1 --seconds=0.05 --out="$T/axes.json" -- --workers=2 >"$T/axes.txt" 2>&1 || fail "blk: $(tail -n 20 "$T/axes.txt")"
+xensplit-bench blk --rw=write,read --access=seq --grants=copy --segments=direct --use=leave --queues=2 --order=1 \
+	--size=8k --guests=3 --depth=4 --wait=sleep --backend=event --peers=none --rounds=1 --seconds=0.05 \
+	--out="$T/axes.json" -- --workers=2 >"$T/axes.txt" 2>&1 || fail "blk: $(tail -n 20 "$T/axes.txt")"
 sound "$T/axes.json" xsp
 python3 - "$T/blk.json" "$T/axes.json" <<'PY' || fail "the counters say something else than the axes"
 import json, sys
@@ -104,7 +110,8 @@ for g in json.load(open(sys.argv[2]))["groups"]:
 assert "share of all that took no longer" in text and "CPU microseconds of both sides over" in text
 PY
 xensplit-bench compare "$T/blk.json" "$T/blk.json" >"$T/compare" || fail "compare"
-xensplit-bench compare "$T/wake.json" "$T/wake.json" >"$T/same" && xensplit-bench compare "$T/grant.json" "$T/grant.json" >>"$T/same" || fail "compare: wake, grant"
+xensplit-bench compare "$T/wake.json" "$T/wake.json" >"$T/same" &&
+	xensplit-bench compare "$T/grant.json" "$T/grant.json" >>"$T/same" || fail "compare: wake, grant"
 grep -q 'within the noise\|too few rounds' "$T/compare" && ! grep -q 'faster\|slower' "$T/compare" || fail "compare: $(cat "$T/compare")"
 xensplit-bench compare "$T/blk.json" "$T/ring.json" >/dev/null 2>&1 && fail "nothing in common is no error"
 echo '{}' >"$T/no.json"

@@ -12,9 +12,10 @@ failed=0
 install /usr >"$T/list" || exit 1
 multi=usr/lib/$(gcc -print-multiarch)
 for f in usr/bin/xensplitd usr/bin/xensplit usr/bin/xensplit-vbd usr/bin/xensplit-vif usr/bin/xensplit-bench \
-	"$multi/libxensplit-front.so" usr/include/xensplit-front.h usr/include/xensplit-nic.h etc/xen/scripts/block-xensplit etc/xen/xensplitd.conf \
-	lib/systemd/system/xensplitd.service usr/share/man/man1/xensplit.1 usr/share/man/man8/xensplitd.8 \
-	usr/share/man/man5/xensplitd.conf.5 usr/share/man/man1/xensplit-bench.1 usr/share/man/man1/xensplit-vbd.1 usr/share/man/man1/xensplit-vif.1 \
+	"$multi/libxensplit-front.so" usr/include/xensplit-front.h usr/include/xensplit-nic.h \
+	etc/xen/scripts/block-xensplit etc/xen/xensplitd.conf lib/systemd/system/xensplitd.service \
+	usr/share/man/man1/xensplit.1 usr/share/man/man1/xensplit-vbd.1 usr/share/man/man1/xensplit-vif.1 \
+	usr/share/man/man1/xensplit-bench.1 usr/share/man/man5/xensplitd.conf.5 usr/share/man/man8/xensplitd.8 \
 	usr/share/bash-completion/completions/xensplit usr/lib/xensplit/lab/libxengnttab.so.1; do
 	[ -s "$D/$f" ] || bad "$f is not there"
 done
