@@ -58,7 +58,7 @@ struct xsp_blkq {
 	bool barrier_sent;
 	struct xsp_near near; /* is the guest's processor */
 	struct xsp_pages *pages; /* kept mapped; NULL without persistent grants */
-	bool dirty;     /* something was written since the last flush */
+	bool dirty;     /* something was written: to be flushed before it stops */
 	bool syncing;   /* the flush of stop is under way */
 	struct xsp_io stop_io; /* carries the flush of stop: never waits for the pool */
 };

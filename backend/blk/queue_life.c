@@ -199,6 +199,7 @@ static int begin(struct xsp_queue *queue)
 	struct xsp_blkq *q = xsp_blkq_of(queue);
 	struct xsp_worker *w = q->base.worker;
 	struct xsp_recovery r;
+	uint32_t left_at;
 	int err;
 
 	err = make_slots(q, xsp_blk_ring_slots(q->c.order));
@@ -211,6 +212,8 @@ static int begin(struct xsp_queue *queue)
 		return err;
 	}
 	restore(q, &r);
+	/* A daemon that didn't stop its queue didn't flush either. */
+	q->dirty = q->base.adopt != XSP_ADOPT_NEW && !recorded(q, &left_at);
 	q->limits = (struct xsp_blk_limits){
 		.sectors = q->c.target->size_bytes / XSP_SECTOR_SIZE,
 		.sector_size = q->c.target->sector_size,

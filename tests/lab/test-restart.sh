@@ -64,9 +64,15 @@ at_work --bs 16K
 over_and_over stopped
 
 # --- killed, with nothing under way ---------------------------------------------------------------
+detach 1 && attach_wait 1 "log,file=$T/ops:file:$T/a.img" || fatal "disk of guest 1, with a log"
 idle_begin
 killed
 check "killed while a guest was idle: its disk is taken over" await 8 is_adopted 1
+grep -q flush "$T/ops" && wrong "a flush that nobody asked for"
+daemon_stop
+check "what it may have written is flushed when the next daemon stops" grep -q flush "$T/ops"
+start
+check "which is taken over from, too" await 8 is_adopted 1
 check "and works for the guest" idle_end
 
 # --- killed under load ----------------------------------------------------------------------------
