@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -276,19 +275,6 @@ static void serve_client(struct xsp_control *ctl, struct client *c, uint32_t eve
 
 /* --- the socket ------------------------------------------------------------------------------ */
 
-/*
- * Is whoever began to listen there no more? Its socket may outlive it: the kernel still clears away what
- * its io_uring had under way, or a script that it had begun holds it.
- */
-static bool is_dead(int connected)
-{
-	struct ucred peer = { 0 };
-	socklen_t len = sizeof(peer);
-
-	return !getsockopt(connected, SOL_SOCKET, SO_PEERCRED, &peer, &len) && peer.pid > 0 &&
-	       kill(peer.pid, 0) && errno == ESRCH;
-}
-
 static int in_use(const char *path, const struct sockaddr_un *addr)
 {
 	struct stat st;
@@ -306,8 +292,6 @@ static int in_use(const char *path, const struct sockaddr_un *addr)
 	if (fd < 0)
 		return -errno;
 	rc = connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) ? -errno : 0;
-	if (!rc && is_dead(fd))
-		rc = -ECONNREFUSED;
 	close(fd);
 	if (!rc || rc == -EAGAIN) { /* EAGAIN: it is there, its backlog is full */
 		xsp_err(NULL,

@@ -231,40 +231,6 @@ static void stale_file_is_replaced_live_one_is_not(void **state)
 	ctl = NULL;
 }
 
-/* What a killed daemon had open may outlive it: a script that it had begun, its io_uring's work. */
-static void one_whose_daemon_is_dead_is_replaced(void **state)
-{
-	struct sockaddr_un a = {.sun_family = AF_UNIX};
-	int fd, status, hold[2];
-	pid_t daemon;
-
-	(void)state;
-	strcpy(a.sun_path, path);
-	assert_int_equal(pipe(hold), 0);
-	daemon = fork();
-	if (!daemon) {
-		fd = socket(AF_UNIX, SOCK_STREAM, 0);
-		if (bind(fd, (struct sockaddr *)&a, sizeof(a)) || listen(fd, 5))
-			_exit(1);
-		if (!fork()) {
-			close(hold[1]);
-			status = (int)read(hold[0], &status, 1); /* until the test is over */
-		}
-		_exit(0);
-	}
-	assert_int_equal(waitpid(daemon, &status, 0), daemon);
-	assert_int_equal(status, 0);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof(a)), 0); /* it does listen */
-	close(fd);
-	assert_int_equal(xsp_control_open(NULL, &config, &ctl), 0);
-	json_object_put(ask(VERSION1));
-	xsp_control_close(ctl);
-	ctl = NULL;
-	close(hold[0]);
-	close(hold[1]);
-}
-
 static void strangers_are_denied(void **state)
 {
 	char *line;
@@ -316,7 +282,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(strangers_are_denied, up, down),
 		cmocka_unit_test(file_mode_and_removal),
 		cmocka_unit_test(stale_file_is_replaced_live_one_is_not),
-		cmocka_unit_test(one_whose_daemon_is_dead_is_replaced),
 	};
 
 	return run_beside_socket(tests);
