@@ -17,8 +17,7 @@ started() {
 	wait_for 10 taken_over || fail "not taken over: $(tail -n 5 "$T/daemon.log")"
 }
 killed() {
-	kill -9 $daemon
-	wait $daemon 2>/dev/null
+	daemon_kill
 	started
 }
 lab_up 2

@@ -41,6 +41,13 @@ daemon_stop() {
 	return $rc
 }
 
+# Not `run`, which then ends: what it began would outlive it for a moment and meet its successor.
+daemon_kill() {
+	pkill -KILL -P "$daemon"
+	wait "$daemon" 2>/dev/null
+	daemon=
+}
+
 attach() { # DOMID DEVID SPEC [MODE]: both directories in one go, as libxl does
 	local be=/local/domain/0/backend/vbd/$1/$2 fe=/local/domain/$1/device/vbd/$2
 	dom 0 sh -c "
