@@ -42,6 +42,11 @@ def read(where, name):
             yield line.split()
 
 
+def stood_still(t):
+    """One processor, and nobody ran: an interrupt was lost, and a driver's time-out waited for."""
+    return t.cpus == 1 and t.ran[IDLE] > 0.8 * sum(t.ran.values())
+
+
 def traced(where, way, job, few, many, domid, us):
     """What one more I/O costs: entries into Xen, event channel and grant operations, and each side's part of the
     us that it takes: tracing makes all of them longer."""
@@ -49,6 +54,8 @@ def traced(where, way, job, few, many, domid, us):
     if not all(os.path.exists(p) for p in paths):
         return {}
     a, b = (report.Trace(p) for p in paths)
+    if stood_still(a) or stood_still(b):
+        return {"stalled": True}
 
     def more(field, *keys):
         return round(sum(getattr(b, field)[k] - getattr(a, field)[k] for k in keys) / (many - few), 3)
@@ -62,8 +69,6 @@ def traced(where, way, job, few, many, domid, us):
     row["cpus"] = b.cpus
     row["dom0_busiest_cpu"] = round(b.busiest(0), 3)
     all_ = row["guest"]["virtual_us"] * (domid != 0) + row["dom0"]["virtual_us"] + row["idle_virtual_us"]
-    if b.cpus == 1 and row["idle_virtual_us"] > 0.8 * all_: # an interrupt was lost, and a driver's time-out waited for
-        return {"stalled": True}
     for part in (row["guest"], row["dom0"], row):
         for k in part:
             if k.endswith("virtual_us") and all_:
