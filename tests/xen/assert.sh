@@ -17,11 +17,11 @@ bad() { broken=$((broken + 1)); printf 'FAIL  %s\n' "$*"; }
 # check TEXT CMD...: CMD must succeed; its output is shown when it doesn't, and the seconds when they
 # are many. CMD runs in this shell, so that it may be a `wait`.
 check() {
-	local text=$1 rc=0 start=$SECONDS
+	local text=$1 rc=0 _began=$SECONDS
 	shift
 	"$@" >/tmp/check.out 2>&1 || rc=$?
-	start=$((SECONDS - start))
-	[ $start -lt 5 ] || text="$text ($start s)"
+	_began=$((SECONDS - _began)) # CMD sees this function's variables
+	[ $_began -lt 5 ] || text="$text ($_began s)"
 	if [ $rc = 0 ]; then ok "$text"; else bad "$text (exit $rc)"; tail -n 25 /tmp/check.out | sed 's/^/      | /'; fi
 	return $rc
 }
