@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # xensplit-net.ko in guests of a real Xen, instead of xen-netfront. The steps are in dom0-netmodule.sh.
 #   test-netmodule.sh [SAVES [STEPS]]     (2; 10 is the long one)
-# takes: 300
+# takes: 190
 # timeout: 600
 set -eu
 cd "$(dirname "$0")"
