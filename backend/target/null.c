@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * null:SIZE reads zeros and forgets writes. For measuring the way to a target, and the file to
- * copy when you write a new one (docs/writing-a-target.md).
+ * copy when you write a new one (docs/writing-a-target.md). With `leave` a read leaves a guest's pages
+ * as they are: the way alone, without data.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -10,14 +11,20 @@
 
 #include "backend/target/target.h"
 
+struct null {
+	struct xsp_target t; /* first */
+	bool leave;
+};
+
 static int null_open(const char *opts, const char *rest, const struct xsp_target_wish *wish,
 		     struct xsp_target **ret, char *why, size_t why_len)
 {
-	struct xsp_target *t;
+	char value[8];
+	struct null *n;
 	uint64_t size;
 	int err;
 
-	err = xsp_target_check_opts("null", opts, "", why, why_len);
+	err = xsp_target_check_opts("null", opts, "leave", why, why_len);
 	if (err)
 		return err;
 	err = xsp_parse_size(rest, &size);
@@ -25,10 +32,11 @@ static int null_open(const char *opts, const char *rest, const struct xsp_target
 		snprintf(why, why_len, "null:%.40s: give a size of at least 512, as in null:1G", rest);
 		return err ? err : -EINVAL;
 	}
-	t = calloc(1, sizeof(*t));
-	if (!t)
+	n = calloc(1, sizeof(*n));
+	if (!n)
 		return -ENOMEM;
-	*t = (struct xsp_target){
+	n->leave = xsp_target_opt(opts, "leave", value, sizeof(value));
+	n->t = (struct xsp_target){
 		.ops = &xsp_target_null,
 		.size_bytes = size & ~511ull,
 		.sector_size = 512,
@@ -39,7 +47,7 @@ static int null_open(const char *opts, const char *rest, const struct xsp_target
 		.can_discard = true,
 		.discard_granularity = 512,
 	};
-	*ret = t;
+	*ret = &n->t;
 	return 0;
 }
 
@@ -48,17 +56,28 @@ static void null_close(struct xsp_target *t)
 	free(t);
 }
 
+/* What goes through the request's own buffer must not bring a guest what was another's. */
+static void zero_ours(const struct xsp_io *io)
+{
+	const uint8_t *at = io->bounce;
+
+	for (unsigned int i = 0; i < io->niov; at += io->iov[i++].iov_len)
+		if (io->iov[i].iov_base == at)
+			memset(io->iov[i].iov_base, 0, io->iov[i].iov_len);
+}
+
 static void null_submit(struct xsp_target *t, struct xsp_io *io)
 {
-	(void)t;
-	if (io->op == XSP_IO_READ)
+	if (io->op == XSP_IO_READ && ((struct null *)t)->leave)
+		zero_ours(io);
+	else if (io->op == XSP_IO_READ)
 		xsp_io_zero(io);
 	xsp_io_done(io, 0);
 }
 
 const struct xsp_target_ops xsp_target_null = {
 	.name = "null",
-	.usage = "null:SIZE",
+	.usage = "null[,leave]:SIZE",
 	.open = null_open,
 	.close = null_close,
 	.submit = null_submit,

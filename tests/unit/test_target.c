@@ -58,6 +58,31 @@ static void refuses(const char *spec, const char *says)
 		fail_msg("'%s' says \"%s\", not \"%s\"", spec, why, says);
 }
 
+static void answered(struct xsp_io *io, int err)
+{
+	io->slot = !err;
+}
+
+/* A read that leaves the guest's pages alone must not leave another's data in the buffer beside them. */
+static void left_alone(void **state)
+{
+	static uint8_t page[4096], bounce[8192];
+	struct xsp_target *t;
+	struct iovec iov[2] = { { page, sizeof(page) }, { bounce + 4096, 4096 } };
+	struct xsp_io io = { .op = XSP_IO_READ, .bounce = bounce, .iov = iov, .niov = 2, .mapped = true,
+			     .len = 8192, .done = answered };
+
+	(void)state;
+	memset(page, 0x5a, sizeof(page));
+	memset(bounce, 0xa5, sizeof(bounce));
+	assert_int_equal(open_spec("null,leave:1G", false, &t), 0);
+	xsp_target_submit(t, &io);
+	assert_true(io.slot == 1);
+	xsp_target_close(t);
+	for (unsigned int i = 0; i < 4096; i++)
+		assert_true(page[i] == 0x5a && bounce[i] == 0xa5 && !bounce[4096 + i]);
+}
+
 static void specs(void **state)
 {
 	char spec[128];
@@ -84,6 +109,7 @@ static void refusals(void **state)
 	refuses("nul:1G", "known:");
 	refuses("nonsense", "known:");
 	refuses("", "known:");
+	refuses("null,laeve:1G", "laeve");
 	refuses("null:", "null:1G");
 	refuses("null:99999999P", "null:1G");
 	refuses("file:relative", "absolute");
@@ -251,6 +277,7 @@ int main(void)
 		cmocka_unit_test(specs),     cmocka_unit_test(refusals),
 		cmocka_unit_test(nbd_specs), cmocka_unit_test(rbd_specs),
 		cmocka_unit_test(locks),     cmocka_unit_test(sizes),
+		cmocka_unit_test(left_alone),
 	};
 
 	return cmocka_run_group_tests(tests, make_image, remove_image);

@@ -11,7 +11,8 @@
 #include "tools/bench/options.h"
 
 struct axis blk_axes[AXES] = {
-	[TARGET] = { "target", "null,file,direct", .list = "null", .help = "null: zeros; file: in the page cache; direct: past it" },
+	[TARGET] = { "target", "null,file,direct,nothing", .list = "null",
+		     .help = "null: zeros; file: in the page cache; direct: past it; nothing: no data is moved" },
 	[RW] = { "rw", "read,write", .list = "read", .help = "operation" },
 	[ACCESS] = { "access", "rand,seq", .list = "rand", .help = "where the next request goes" },
 	[WAIT] = { "wait", "sleep,poll", .list = "sleep,poll", .help = "the frontend sleeps until an event, or spins" },

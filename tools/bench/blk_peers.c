@@ -55,7 +55,12 @@ static bool start_front(struct blk *k, struct racer *c, const struct blk_point *
 #define QDISK_BYTES (11u * 4096) /* of a request, without indirect ones */
 
 /* Where our daemon has which target; QEMU's come from rig_qemu. */
-static const char *const ours[TARGETS] = { "xvda", "xvdb", "xvdi" };
+static const char *const ours[TARGETS] = { "xvda", "xvdb", "xvdi", "xvdj" };
+
+static bool is_file(const struct blk_point *p)
+{
+	return p->v[TARGET] == TARGET_FILE || p->v[TARGET] == TARGET_DIRECT;
+}
 
 static bool is_event(const struct blk_point *p)
 {
@@ -147,8 +152,9 @@ static void add_nbdkit(struct blk *k, const struct blk_point *p)
 
 static void qsd_node(const struct blk *k, const struct blk_point *p, char *node, size_t bytes)
 {
-	if (p->v[TARGET] == TARGET_NULL)
-		snprintf(node, bytes, "driver=null-co,node-name=n,size=%u,read-zeroes=on", RIG_DISK_BYTES);
+	if (!is_file(p))
+		snprintf(node, bytes, "driver=null-co,node-name=n,size=%u,read-zeroes=%s", RIG_DISK_BYTES,
+			 p->v[TARGET] == TARGET_NULL ? "on" : "off");
 	else if (p->v[TARGET] == TARGET_FILE)
 		snprintf(node, bytes, "driver=file,node-name=n,locking=off,filename=%s", k->rig.file[0]);
 	else
@@ -211,30 +217,33 @@ static int attach(struct blk *k, const struct blk_point *p)
 	return 0;
 }
 
-/* Peers have one disk, one connection, no grants: they take part where that is the question. */
+/*
+ * Peers have one disk, one connection, no grants: they take part where that is the question. All but
+ * vhost-user move data whatever the disk holds.
+ */
 int blk_start(struct blk *k, const struct blk_point *p)
 {
-	bool alone = p->v[GUESTS] == 1 && p->v[QUEUES] == 1;
+	bool alone = p->v[GUESTS] == 1 && p->v[QUEUES] == 1, data = p->v[TARGET] != TARGET_NOTHING;
 	char mode[16];
 
 	if (rig_polling(&k->rig, word(&blk_axes[BACKEND], p->v[BACKEND], mode)))
 		return -1;
-	if (attach(k, p) || (p->v[TARGET] && rig_file(&k->rig, p->v[TARGET] == TARGET_DIRECT)))
+	if (attach(k, p) || (is_file(p) && rig_file(&k->rig, p->v[TARGET] == TARGET_DIRECT)))
 		return -1;
 	add_ours(k, p);
 	if (!k->n)
 		return -1;
-	if (alone && p->v[ORDER] <= 4 && word_in(k->peers, "qdisk"))
+	if (alone && data && p->v[ORDER] <= 4 && word_in(k->peers, "qdisk"))
 		add_qdisk(k, p);
 	if (alone && word_in(k->peers, "qsd-vhost"))
 		add_qsd_vhost(k, p);
-	if (alone && p->v[TARGET] && word_in(k->peers, "io_uring"))
+	if (alone && is_file(p) && word_in(k->peers, "io_uring"))
 		add_uring(k, p, false);
-	if (alone && p->v[TARGET] && p->v[WAIT] && k->pin && word_in(k->peers, "io_uring-2"))
+	if (alone && is_file(p) && p->v[WAIT] && k->pin && word_in(k->peers, "io_uring-2"))
 		add_uring(k, p, true);
-	if (alone && p->v[TARGET] != TARGET_DIRECT && word_in(k->peers, "nbdkit"))
+	if (alone && data && p->v[TARGET] != TARGET_DIRECT && word_in(k->peers, "nbdkit"))
 		add_nbdkit(k, p);
-	if (alone && word_in(k->peers, "qsd-nbd"))
+	if (alone && data && word_in(k->peers, "qsd-nbd"))
 		add_qsd_nbd(k, p);
 	return 0;
 }

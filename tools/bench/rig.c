@@ -182,14 +182,15 @@ int rig_attach(struct rig *r, unsigned int guest, const char *vdev, const char *
 {
 	char spec[128], number[16];
 	char *args[] = { ARG("xensplit"), ARG("--socket"), r->socket, ARG("attach"), number, spec, ARG(vdev), NULL };
+	bool direct = !strcmp(target, "direct"), file = direct || !strcmp(target, "file");
 
-	if (strcmp(target, "null") && rig_file(r, !strcmp(target, "direct")))
+	if (file && rig_file(r, direct))
 		return -1;
-	if (strcmp(target, "null"))
-		snprintf(spec, sizeof(spec), "file,%s:%s", strcmp(target, "direct") ? "buffered" : "direct",
-			 r->file[!strcmp(target, "direct")]);
+	if (file)
+		snprintf(spec, sizeof(spec), "file,%s:%s", direct ? "direct" : "buffered", r->file[direct]);
 	else
-		snprintf(spec, sizeof(spec), "null:%uM", RIG_DISK_BYTES >> 20);
+		snprintf(spec, sizeof(spec), "null%s:%uM", strcmp(target, "null") ? ",leave" : "",
+			 RIG_DISK_BYTES >> 20);
 	snprintf(number, sizeof(number), "%u", guest);
 	return run_in(r, "0", args) ? failed(r, "xensplit attach") : 0;
 }

@@ -43,7 +43,7 @@ int rig_lab(struct rig *r, unsigned int guests);
 int rig_up(struct rig *r, unsigned int guests, char *const extra[]);
 void rig_down(struct rig *r);
 
-/** rig_attach - our daemon's disk @vdev for a guest; "null", "file" or "direct" */
+/** rig_attach - our daemon's disk @vdev for a guest; "null", "nothing", "file" or "direct" */
 int rig_attach(struct rig *r, unsigned int guest, const char *vdev, const char *target);
 
 /** rig_attach_nic - our daemon's network interface number @devid for a guest, on a port as "pair:x" */
