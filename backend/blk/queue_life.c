@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 /* --- begin ------------------------------------------------------------------------------------- */
 
@@ -15,6 +16,9 @@ static int open_journal(struct xsp_blkq *q, uint32_t n)
 {
 	int err = xsp_journal_open(&q->journal, q->c.journal, n);
 
+	/* What an earlier ring's daemon holds while it hangs is of no use to a new one. */
+	if (err == -EAGAIN && q->base.adopt == XSP_ADOPT_NEW && !unlink(q->c.journal))
+		err = xsp_journal_open(&q->journal, q->c.journal, n);
 	if (err == -EAGAIN)
 		return xsp_queue_fail(&q->base, err, "another daemon has its journal %s", q->c.journal);
 	if (!err)

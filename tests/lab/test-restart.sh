@@ -105,8 +105,13 @@ kill -9 "${good[2]}"
 wait "${good[2]}" 2>/dev/null
 forget 1
 forget 2
+journal=$XENSPLIT_LAB/vbd-1-51712-0.journal
+flock "$journal" sleep 3600 & # as a daemon that does not come to its end
+holder=$!
+await 5 eval '! flock -n "$journal" true' || wrong "the journal is not held"
 attach_wait 1 "file:$T/a.img" && attach_wait 2 "file:$T/b.img" || wrong "attach anew"
 check "detached and attached anew it works" guest 1 "$B/bin/xsp-evil" 51712 recover
+kill $holder $(pgrep -P $holder)
 good_begin 2 1
 good_end 2 "after all"
 
