@@ -145,9 +145,10 @@ xen() { # on real Xen, the longest first: nobody is left with a long one at the 
 	done
 }
 lab() { # in the lab, and the fuzzers, which take longest
-	local f c nice=5
+	local f c nice
 	for c in release asan tsan; do
 		for f in tests/fuzz/test-*.sh tests/lab/test-*.sh; do
+			case $f in */fuzz/*) nice=10 ;; *) nice=5 ;; esac
 			mine "$f $c" && CONFIGS=$c script "$f"
 		done
 	done
