@@ -3,7 +3,7 @@
 # The life of xensplit-blk.ko in guests of a real Xen: backends that lie, polled queues, a size that
 # changes, loading and unloading, save and restore. The steps are in dom0-module-life.sh.
 #   test-module-life.sh [RELOADS [SAVES [STEPS]]]     (8 2; 100 10 is the long one)
-# takes: 251
+# takes: 210
 # timeout: 900
 set -eu
 cd "$(dirname "$0")"
