@@ -147,7 +147,9 @@ static int check(const struct xsp_disk *d, enum xsp_disk_op op, const void *buf,
 		return -EINVAL;
 	if (op != XSP_DISK_READ && d->disk.readonly)
 		return -EROFS;
-	if (op == XSP_DISK_BARRIER ? !d->disk.barrier || d->n_queues > 1 : op == XSP_DISK_DISCARD && !d->disk.discard)
+	if (op == XSP_DISK_BARRIER && (!d->disk.barrier || d->n_queues > 1))
+		return -EOPNOTSUPP;
+	if (op == XSP_DISK_DISCARD && !d->disk.discard)
 		return -EOPNOTSUPP;
 	if (op == XSP_DISK_BARRIER && !bytes)
 		return 0;

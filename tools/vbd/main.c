@@ -247,10 +247,11 @@ static int info(struct xsp_disk *disk, const struct args *a)
 		       a->load.dev, i.devid, i.backend_domid, i.size_bytes,
 		       (double)i.size_bytes / (1 << 20), i.sector_bytes, i.physical_bytes,
 		       strcmp(i.dialect, "xen") ? ", counted as by " : "",
-		       strcmp(i.dialect, "xen") ? i.dialect : "", i.read_only ? "read-only" : "read-write", i.cdrom ? ", cdrom" : "",
-		       i.removable ? ", removable" : "", i.can_flush ? "yes" : "no", i.can_barrier ? ", barrier" : "",
-		       i.can_discard ? "yes" : "no", i.slots, i.max_bytes,
-		       i.queues, i.queues == 1 ? "queue" : "queues", i.pool_pages,
+		       strcmp(i.dialect, "xen") ? i.dialect : "", i.read_only ? "read-only" : "read-write",
+		       i.cdrom ? ", cdrom" : "", i.removable ? ", removable" : "",
+		       i.can_flush ? "yes" : "no", i.can_barrier ? ", barrier" : "",
+		       i.can_discard ? "yes" : "no", i.slots, i.max_bytes, i.queues,
+		       i.queues == 1 ? "queue" : "queues", i.pool_pages,
 		       i.backend_persistent ? ", which the backend keeps mapped" : "",
 		       i.trusted ? "" : "; the backend is not trusted: zeros but for the data of requests");
 	return VBD_OK;

@@ -120,13 +120,14 @@ static bool same_guest(const struct round *r, const struct sampled *d)
 
 static int add_device(struct round *r, struct json_object *device, enum sample_by by)
 {
+	struct json_object *queues = get_member(device, "queues");
 	struct sampled d, *to;
 
 	memset(&d, 0, sizeof(d));
 	read_one(&d, device);
 	name_one(&d, device, by);
-	d.worker = worker_of(get_member(device, "queues"));
-	d.rings = get_member(device, "queues") ? (uint32_t)json_object_array_length(get_member(device, "queues")) : 0;
+	d.worker = worker_of(queues);
+	d.rings = queues ? (uint32_t)json_object_array_length(queues) : 0;
 	if (by == BY_GUEST && same_guest(r, &d)) {
 		to = &r->dev[r->n - 1];
 		to->devices++;

@@ -313,8 +313,9 @@ static void draw_sum(struct top *t)
 		requests += t->rows[i].requests;
 		bytes += t->rows[i].bytes;
 	}
-	mvprintw(0, 0, "xensplit top   %d %s%s, %.0f requests/s, %.1f MB/s   by %s, every %.1f s", t->now.n,
-		 by_names[t->by], t->now.n == 1 ? "" : "s", requests, bytes / 1e6, sort_names[t->sort], t->delay);
+	mvprintw(0, 0, "xensplit top   %d %s%s, %.0f requests/s, %.1f MB/s   by %s, every %.1f s",
+		 t->now.n, by_names[t->by], t->now.n == 1 ? "" : "s", requests, bytes / 1e6,
+		 sort_names[t->sort], t->delay);
 	move(1, 0);
 	for (int i = 0; i < t->cpu_now.n && column < COLS - 16; i++) {
 		char cpu[16];
