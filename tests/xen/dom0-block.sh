@@ -88,9 +88,9 @@ grep -E '^(ok|FAIL)|passed' /tmp/check.out | sed 's/^/      | /'
 check "the guest's half" eval "wait $world || { cat /tmp/world.guest; false; }"
 
 step "verified I/O in both"
-in_guest 2 "$(fio_verify xvda 12m '--numjobs=2 --offset_increment=32m --cpus_allowed=0,1 --cpus_allowed_policy=split')" >/tmp/fio2 2>&1 &
+in_guest 2 "$(fio_verify xvda 6m '--numjobs=2 --offset_increment=32m --cpus_allowed=0,1 --cpus_allowed_policy=split')" >/tmp/fio2 2>&1 &
 fio2=$!
-check "guest 1: fio verify (crc32c), mixed" in_guest 1 "$(fio_verify xvda 24m)"
+check "guest 1: fio verify (crc32c), mixed" in_guest 1 "$(fio_verify xvda 12m)"
 check "guest 2: fio verify on both queues, at the same time" eval "wait $fio2 || { cat /tmp/fio2; false; }"
 check "guest 2: each queue had events" in_guest 2 "grep blkif /proc/interrupts
 	[ \$(awk '/blkif/ && \$2 + \$3 > 20' /proc/interrupts | wc -l) = 2 ]"
@@ -119,7 +119,7 @@ check "xl prints the reason" grep -i "absent.img.*No such file" "$XSP_WORLD/gues
 check "and leaves no domain behind" eventually 20 only_these Domain-0 guest1 guest2
 
 step "hot-plugging during the I/O of the other"
-in_guest 1 "$(fio_verify xvda 32m)" >/tmp/fio1 2>&1 &
+in_guest 1 "$(fio_verify xvda 24m)" >/tmp/fio1 2>&1 &
 fio1=$!
 truncate -s 32M /root/d.img
 for round in 1 2; do

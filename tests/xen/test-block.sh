@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Our xensplitd in Dom0 of a real Xen, stock Linux xen-blkfront in the guests: everything that the
 # block path must show, in one boot. The steps are in dom0-block.sh.
-# takes: 450
+# takes: 300
 # timeout: 1200
 set -eu
 cd "$(dirname "$0")"

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # xensplit on real Xen: doctor, attach, list, stat, ring, show, detach with a stock Linux guest at the
 # other end. The steps are in dom0-cli.sh.
-# takes: 146
+# takes: 95
 # timeout: 900
 set -eu
 cd "$(dirname "$0")"

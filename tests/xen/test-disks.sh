@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Kinds of disks and what happens to them in a guest's life, with stock xen-blkfront on real Xen: the
 # steps are in dom0-disks.sh.
-# takes: 118
+# takes: 110
 # timeout: 900
 set -eu
 cd "$(dirname "$0")"

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # A driver domain: xensplitd in an unprivileged guest serves another guest's disk. The steps are in
 # dom0-driver.sh.
-# takes: 86
+# takes: 70
 # timeout: 600
 set -eu
 cd "$(dirname "$0")"

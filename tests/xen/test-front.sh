@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # libxensplit-front in a guest of a real Xen. The steps are in dom0-front.sh.
-# takes: 89
+# takes: 75
 # timeout: 600
 set -eu
 cd "$(dirname "$0")"

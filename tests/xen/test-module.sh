@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # xensplit-blk.ko in guests of a real Xen, instead of xen-blkfront. The steps are in dom0-module.sh.
-# takes: 247
+# takes: 240
 # timeout: 900
 set -eu
 cd "$(dirname "$0")"

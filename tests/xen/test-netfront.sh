@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # xensplit-vif in a guest of a real Xen. The steps are in dom0-netfront.sh.
-# takes: 111
+# takes: 90
 # timeout: 600
 set -eu
 cd "$(dirname "$0")"

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # The scenarios on real Xen with stock Linux guests: the transcript must be the one that the lab
 # gave too (tests/lab/test-scenario.sh), to the letter.
-# takes: 138
+# takes: 95
 # timeout: 600
 set -eu
 cd "$(dirname "$0")"
