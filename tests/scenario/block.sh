@@ -101,7 +101,7 @@ say "# targets that fail (xl leaves what it could not attach: another name each 
 result "attach a file that is not there" guest_attach 2 "xvde=file:$IMG/absent.img"
 told "the reason is told" "absent.img: No such file"
 result "attach an unknown kind" guest_attach 2 "xvdf=bogus:1"
-told "the known ones are told" "known:.*null:SIZE"
+told "the known ones are told" "known:.*null\[,leave\]:SIZE"
 result "attach an image that is in use" guest_attach 2 "xvdg=file:$IMG/a.img"
 told "the reason is told" "a.img is in use"
 result "attach a disk whose every third write fails" guest_attach 2 "xvdd=error,op=write,every=3,after=6:file:$IMG/d.img"
