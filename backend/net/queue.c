@@ -154,6 +154,35 @@ static void move_up(struct xsp_net_scratch *s, uint32_t from, uint32_t to)
 }
 
 /*
+ * What is behind a packet's head may stay where it is, if the port takes it so and all of it is mapped.
+ * The guest may change it meanwhile: nothing of it is looked at before the port has its own copy.
+ */
+static bool leave_rest(struct xsp_netq *q, uint32_t i)
+{
+	const struct xsp_tx_packet *t = &q->s->tx.packet[q->s->of[i]];
+	struct xsp_packet *p = &q->s->packet[i];
+	struct iovec *rest = q->s->rest[i];
+	uint32_t n = 0, at = 0; /* of the packet */
+
+	for (uint32_t k = 0; k < t->n_segs; k++) {
+		const struct xsp_tx_seg *seg = &q->s->tx.seg[t->first_seg + k];
+		uint32_t skip = at < XSP_NET_HEAD ? XSP_NET_HEAD - at : 0;
+
+		at += seg->len;
+		if (skip >= seg->len)
+			continue;
+		if (!seg->page)
+			return false;
+		rest[n++] = (struct iovec){ (void *)(uintptr_t)(seg->page + seg->offset + skip),
+					    seg->len - skip };
+	}
+	p->rest = rest;
+	p->n_rest = n;
+	xsp_count(&q->c.stats->static_pieces, n);
+	return true;
+}
+
+/*
  * The rest of the packets first .. end - 1, of which only `have` bytes were copied; those where that
  * fails are left out. Returns how many can be sent, from `first` on.
  */
@@ -164,7 +193,7 @@ static uint32_t copy_rest(struct xsp_netq *q, uint32_t have, uint32_t first, uin
 	bool failed;
 
 	for (uint32_t i = first; i < end; i++)
-		if (s->packet[i].len > have)
+		if (s->packet[i].len > have && !(q->c.port->ops->pieces && leave_rest(q, i)))
 			n = plan_copy_in(q, &(struct part){ s->of[i], have, s->packet[i].len,
 							    s->packet[i].data }, n);
 	failed = copy_in(q, n) != 0;
@@ -224,6 +253,7 @@ static uint32_t judge(struct xsp_netq *q)
 			continue;
 		}
 		packet->len = p->len;
+		packet->n_rest = 0;
 		q->s->of[i] = (uint8_t)i;
 		move_up(q->s, i, n++);
 	}
@@ -261,7 +291,10 @@ static void send_batch(struct xsp_netq *q, uint32_t first, uint32_t n)
 static void carry(struct xsp_netq *q)
 {
 	bool direct = xsp_direct_may(q);
-	uint32_t have = direct && q->direct ? XSP_NET_HEAD : XSP_PACKET_BYTES, n, gone = 0;
+	bool pieces = q->c.port->ops->pieces && xsp_statics_count(q->statics) &&
+		      !xsp_capture_on(q->c.capture);
+	uint32_t have = (direct && q->direct) || pieces ? XSP_NET_HEAD : XSP_PACKET_BYTES;
+	uint32_t n, gone = 0;
 
 	copy_heads(q, have);
 	n = judge(q);

@@ -20,6 +20,7 @@ struct xsp_net_scratch {
 	uint8_t *data; /* a packet's room for each of a batch; touched as far as packets fill it */
 	struct xsp_packet packet[XSP_NET_BATCH]; /* their data is in it, in turn */
 	uint8_t of[XSP_NET_BATCH];  /* the place in the tx batch of each packet sent */
+	struct iovec rest[XSP_NET_BATCH][XSP_NET_MIN_SLOTS];
 	struct xsp_tx_batch tx;
 	struct xsp_rx_batch rx;
 	xengnttab_grant_copy_segment_t copy[XSP_NET_COPY_SEGS];

@@ -26,6 +26,8 @@
 struct xsp_packet {
 	uint8_t *data; /* XSP_PACKET_BYTES of room */
 	uint32_t len;
+	uint32_t n_rest; /* 0: all of it is in data; else the first XSP_NET_HEAD bytes, */
+	const struct iovec *rest; /* ... and the others are here, in pages of the guest's */
 	struct xsp_vnet vnet;
 	bool lost; /* send's answer: the port had no room, or refused it */
 };
@@ -105,6 +107,7 @@ struct xsp_netport_ops {
 	 */
 	unsigned int (*direct)(struct xsp_netport_end *e, const struct xsp_packet *p, unsigned int n,
 			       struct xsp_netport_end **to);
+	bool pieces; /* send takes packets with a rest: it copies each byte once, and looks at the copy */
 	unsigned int copies; /* that send, and recv, each make of a packet in our memory */
 };
 

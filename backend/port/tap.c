@@ -278,4 +278,5 @@ const struct xsp_netport_ops xsp_netport_tap = {
 	.start = tap_start,
 	.send = tap_send,
 	.recv = tap_recv,
+	.pieces = true,
 };

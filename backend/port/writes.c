@@ -8,12 +8,13 @@
 #include <stdlib.h>
 #include <sys/uio.h>
 
-#define DEPTH 32u
+#define DEPTH  32u
+#define PIECES (2 + XSP_NET_MIN_SLOTS)
 
 struct xsp_writes {
 	struct io_uring uring;
 	bool usable;
-	struct iovec iov[DEPTH][2];
+	struct iovec iov[DEPTH][PIECES];
 };
 
 struct xsp_writes *xsp_writes_get(struct xsp_worker *w)
@@ -36,19 +37,23 @@ void xsp_writes_free(struct xsp_writes *s)
 	free(s);
 }
 
-static void set_iov(struct iovec iov[2], struct xsp_packet *p)
+/* Returns how many. */
+static unsigned int set_iov(struct iovec iov[PIECES], struct xsp_packet *p)
 {
 	iov[0] = (struct iovec){ &p->vnet, sizeof(p->vnet) };
-	iov[1] = (struct iovec){ p->data, p->len };
+	iov[1] = (struct iovec){ p->data, p->n_rest ? XSP_NET_HEAD : p->len };
+	for (uint32_t i = 0; i < p->n_rest; i++)
+		iov[2 + i] = p->rest[i];
+	return 2 + p->n_rest;
 }
 
 static void one_by_one(int fd, struct xsp_packet *p, unsigned int n)
 {
 	for (unsigned int i = 0; i < n; i++) {
-		struct iovec iov[2];
+		struct iovec iov[PIECES];
+		unsigned int k = set_iov(iov, &p[i]);
 
-		set_iov(iov, &p[i]);
-		p[i].lost = writev(fd, iov, 2) < 0;
+		p[i].lost = writev(fd, iov, (int)k) < 0;
 	}
 }
 
@@ -74,8 +79,7 @@ static void at_once(struct xsp_writes *s, int fd, struct xsp_packet *p, unsigned
 	for (unsigned int i = 0; i < n; i++) {
 		struct io_uring_sqe *sqe = io_uring_get_sqe(&s->uring);
 
-		set_iov(s->iov[i], &p[i]);
-		io_uring_prep_writev(sqe, fd, s->iov[i], 2, 0);
+		io_uring_prep_writev(sqe, fd, s->iov[i], set_iov(s->iov[i], &p[i]), 0);
 		sqe->user_data = i;
 		p[i].lost = true;
 	}

@@ -79,7 +79,7 @@ static double get(struct json_object *o, const char *key)
 
 static void note_counters(struct series *s, struct json_object *before, struct json_object *after, double frames)
 {
-	static const char *const each[] = { "gnt_calls", "gnt_refs", "notifies", "wakes", "visits" };
+	static const char *const each[] = { "gnt_calls", "gnt_refs", "notifies", "wakes", "visits", "copied" };
 	static const char *const drops[] = { "tx_malformed", "tx_short",    "tx_length",  "tx_protocol", "tx_gso_bad",
 					     "tx_refused",   "rx_too_big",  "rx_filtered", "rx_stale",	 "rx_no_room",
 					     "tx_fragment",  "bad_gref" };
