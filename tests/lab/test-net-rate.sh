@@ -12,6 +12,7 @@ counter() { # DOMID NAME
 	x --json show "vif/$1/0" | sed -n "s/.*\"$2\":\([0-9]*\).*/\1/p"
 }
 iperf() { # ADDRESS SECONDS [OPTION...]
+	: >"$T/server"
 	dom 2 iperf3 -s -1 --forceflush >"$T/server" 2>&1 &
 	local server=$!
 	wait_for 5 grep -q listening "$T/server" || fail "iperf3's server"

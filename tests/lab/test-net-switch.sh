@@ -14,6 +14,7 @@ pings() { # FROM ADDRESS
 		ping -q -n -c 1 -W 10 -s $s '"$2"' >/dev/null || { echo "lost: $s bytes"; exit 1; }; done'
 }
 bulk() { # SECONDS [OPTION...]: guest 1 to guest 2
+	: >"$T/server"
 	dom 2 iperf3 -s -1 --forceflush >"$T/server" 2>&1 &
 	local server=$!
 	wait_for 5 grep -q listening "$T/server" || fail "iperf3's server"
@@ -92,11 +93,12 @@ dom 0 sh -c 'ip link add host0 type veth peer name host1 && ip addr add 10.2.0.9
 vif_attach 3 2 00:16:3e:00:02:03 port=packet:host0
 dom 3 xensplit-vif up 2 && dom 3 ip addr add 10.2.0.3/24 dev xn2 || fail "up on the veth"
 pings 3 10.2.0.9 || fail "pings over AF_PACKET"
+: >"$T/server"
 dom 0 iperf3 -s -1 --forceflush >"$T/server" 2>&1 &
 server=$!
 wait_for 5 grep -q listening "$T/server" || fail "iperf3's server"
 for reverse in "" -R; do
-	[ -z "$reverse" ] || { dom 0 iperf3 -s -1 --forceflush >"$T/server" 2>&1 & server=$!; sleep 0.3; wait_for 5 grep -q listening "$T/server"; }
+	[ -z "$reverse" ] || { : >"$T/server"; dom 0 iperf3 -s -1 --forceflush >"$T/server" 2>&1 & server=$!; wait_for 5 grep -q listening "$T/server"; }
 	dom 3 iperf3 -c 10.2.0.9 -t 1 $reverse >"$T/iperf" 2>&1 || fail "iperf3 over AF_PACKET: $(tail -n 5 "$T/iperf")"
 	wait $server
 	grep receiver "$T/iperf"
