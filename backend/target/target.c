@@ -44,9 +44,15 @@ static int unknown_scheme(const char *spec, int len, char *why, size_t why_len)
 	n = snprintf(why, why_len, "unknown target '%s'%s%s%s; known:", word,
 		     near.best ? ", did you mean '" : "", near.best ? near.best : "",
 		     near.best ? "'?" : "");
-	for (size_t i = 0; i < N_TARGETS && n > 0 && (size_t)n < why_len; i++)
+	for (size_t i = 0; i < N_TARGETS && n > 0 && (size_t)n < why_len; i++) {
+		/* what doesn't fit is not begun: docs/targets.md has them all */
+		bool fits = (size_t)n + strlen(targets[i]->usage) + sizeof(", , ...") <= why_len;
+
 		n += snprintf(why + n, why_len - (size_t)n, "%s %s", i ? "," : "",
-			      targets[i]->usage);
+			      fits ? targets[i]->usage : "...");
+		if (!fits)
+			break;
+	}
 	return -EINVAL;
 }
 
