@@ -25,7 +25,7 @@ for name, count in zip(sys.argv[1::2], sys.argv[2::2]):
             now += ns
             out += struct.pack("<IQ%dI" % len(extra), 1 << 31 | len(extra) << 28 | event, now, *extra)
     if count.endswith("z"):
-        out += struct.pack("<IQ4I", 1 << 31 | 4 << 28 | 0x2800f, now + 10**9, 0, 0, 0, 0)
+        out += struct.pack("<IQ4I", 1 << 31 | 4 << 28 | 0x2800f, now + 2 * 10**9, 0, 0, 0, 0)
     open(name, "wb").write(out)
 PY
 }

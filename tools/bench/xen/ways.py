@@ -32,6 +32,7 @@ WAYS = {
 MEMORY = {"pv": "PV, direct paging", "dom0": "Dom0: PV, direct paging", "pvh": "PVH, nested paging",
           "hvm": "HVM, nested paging"}
 IDLE = 32767
+SECOND = 10**9 # ns
 PORT, NESTED_FAULT = 0x7b, 0x400 # AMD's exit codes: port I/O; a page that isn't there, so a device's registers
 
 
@@ -42,9 +43,10 @@ def read(where, name):
             yield line.split()
 
 
-def stood_still(t):
-    """One processor, and nobody ran: an interrupt was lost, and a driver's time-out waited for."""
-    return t.cpus == 1 and t.ran[IDLE] > 0.8 * sum(t.ran.values())
+def stood_still(a, b):
+    """One processor, and in one of two runs nobody ran for a second more: an interrupt was lost, and a driver's
+    time-out waited for."""
+    return a.cpus == 1 and abs(a.ran[IDLE] - b.ran[IDLE]) > SECOND
 
 
 def traced(where, way, job, few, many, domid, us):
@@ -54,7 +56,7 @@ def traced(where, way, job, few, many, domid, us):
     if not all(os.path.exists(p) for p in paths):
         return {}
     a, b = (report.Trace(p) for p in paths)
-    if stood_still(a) or stood_still(b):
+    if stood_still(a, b):
         return {"stalled": True}
 
     def more(field, *keys):
@@ -68,6 +70,8 @@ def traced(where, way, job, few, many, domid, us):
     row["idle_virtual_us"] = max(more("ran", IDLE), 0)
     row["cpus"] = b.cpus
     row["dom0_busiest_cpu"] = round(b.busiest(0), 3)
+    if not row["guest"]["virtual_us"] and not row["dom0"]["virtual_us"]:
+        return {"stalled": True} # the longer run has less of everybody
     all_ = row["guest"]["virtual_us"] * (domid != 0) + row["dom0"]["virtual_us"] + row["idle_virtual_us"]
     for part in (row["guest"], row["dom0"], row):
         for k in part:
