@@ -111,6 +111,7 @@ check:          ## the inner loop, under a minute: build, source checks, unit te
 	@tools/setup/install.sh test
 	@tests/run.sh check
 
+bench: export XENSPLIT_COMMIT = $(shell git rev-parse --short HEAD 2>/dev/null)
 bench:          ## rings, disks, networks beside their peers, three minutes on an idle machine; build/CONFIG/bench
 	@tools/setup/install.sh bench
 	@$(MAKE) --no-print-directory -j$$(nproc) all
