@@ -215,6 +215,18 @@ static inline bool xsp_ring_back_push(struct xsp_ring_back *r)
 }
 
 /**
+ * xsp_ring_back_peer_sleeps - does the peer wait for events, rather than poll?
+ *
+ * It does when it has asked for one within the last 64 rings' worth of responses, and not for a later one
+ * than the next: while answers keep coming it may go on for long without asking again. Its word
+ * alone: for deciding what is faster, never what is safe.
+ */
+static inline bool xsp_ring_back_peer_sleeps(const struct xsp_ring_back *r)
+{
+	return r->rsp_prod_pvt + 1 - xsp_load(&r->sring->rsp_event) <= 64 * r->size;
+}
+
+/**
  * xsp_ring_back_sleep - ask for an event at the next request, then look once more
  *
  * Returns what xsp_ring_back_pending would; only on 0 may the caller wait for the event.

@@ -16,7 +16,7 @@
 #include "backend/probe.h"
 
 #define FEW        8            /* requests that wait in a ring */
-#define HALF_BYTES (128u << 10) /* take longer to bring than an event to send and to take */
+#define PART_BYTES (128u << 10) /* take longer to bring than an event to send and to take */
 
 /* --- completions ------------------------------------------------------------------------------- */
 
@@ -160,16 +160,24 @@ static uint16_t take_one(struct xsp_blkq *q, struct xsp_io *io)
 }
 
 /*
- * Few reads that this processor brings one after the other: half of them first, and the guest has those
- * while the rest is brought. All at once, and each side would wait for the other. Where many are under way
- * they come in halves by themselves, and larger batches cost less. A worker that sleeps pays an event
- * for each half: the half must be worth it.
+ * Reads that this processor brings one after the other: part of them first, and the guest has those
+ * while the rest is brought. All at once, and each side would wait for the other.
+ *
+ * A guest that waits for events is woken by the first part, and mostly finds another one before it sleeps
+ * again. For one that polls they come in parts by themselves where many are under way, and larger
+ * batches cost less: only few are halved. A worker that sleeps pays an event for each half of few: the
+ * half must be worth it.
  */
-static bool is_half(const struct xsp_blkq *q, const struct xsp_slot *slot, int n, int pending, uint32_t cost)
+static bool is_part(const struct xsp_blkq *q, const struct xsp_slot *slot, int n, int pending, uint32_t cost)
 {
-	return q->c.target->at_once && pending <= FEW && 2 * n >= pending &&
-	       xsp_blkq_inner_op(slot) == XSP_BLK_READ &&
-	       (q->base.worker->poller.set.mode != XSP_POLL_EVENT || cost >= HALF_BYTES);
+	bool sleeps = q->base.worker->poller.set.mode == XSP_POLL_EVENT;
+	int part = q->c.target->at_once;
+
+	if (!part || xsp_blkq_inner_op(slot) != XSP_BLK_READ)
+		return false;
+	if (pending <= FEW && 2 * n >= pending && (!sleeps || cost >= PART_BYTES))
+		return true;
+	return n >= part && pending >= 2 * part && xsp_ring_back_peer_sleeps(&q->back.ring);
 }
 
 /* Copy requests into slots, each with an io. Returns how many; < 0: the ring is broken. */
@@ -198,7 +206,7 @@ static int take(struct xsp_blkq *q, uint16_t *batch)
 		cost += slot->cost;
 		if (slot->req.op == XSP_BLK_BARRIER) /* nothing behind it yet */
 			break;
-		if (is_half(q, slot, n, pending, cost))
+		if (is_part(q, slot, n, pending, cost))
 			break;
 	}
 	if (pending > 0)

@@ -245,7 +245,7 @@ static int file_open(const char *opts, const char *rest, const struct xsp_target
 	f->copies = direct && !xsp_target_opt(opts, "nocopy", v, sizeof(v)) &&
 		    (xsp_target_opt(opts, "copy", v, sizeof(v)) || is_pv());
 	f->t.copied_reads = !direct || f->copies;
-	f->t.at_once = !direct; /* mostly: what the page cache has */
+	f->t.at_once = direct ? 0 : 8; /* mostly: what the page cache has; each time, a system call */
 	f->fd = open(rest, (wish->readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC |
 			   (direct ? O_DIRECT : 0));
 	if (f->fd < 0) {

@@ -55,7 +55,7 @@ static int mem_open(const char *opts, const char *rest, const struct xsp_target_
 		.physical_size = PAGE,
 		.readonly = wish->readonly,
 		.forgets = true,
-		.at_once = true,
+		.at_once = 2,
 		.can_flush = true,
 		.can_discard = !wish->readonly,
 		.discard_granularity = PAGE,

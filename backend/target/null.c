@@ -42,7 +42,7 @@ static int null_open(const char *opts, const char *rest, const struct xsp_target
 		.sector_size = 512,
 		.physical_size = 4096,
 		.readonly = wish->readonly,
-		.at_once = true,
+		.at_once = 2,
 		.can_flush = true,
 		.can_discard = true,
 		.discard_granularity = 512,

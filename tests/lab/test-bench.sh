@@ -85,6 +85,15 @@ for m in ours(copied):  # every byte once, in one call a batch
 assert kept["skipped"] or {s["name"] for g in kept["groups"] for s in g["series"]} >= {"qdisk", "qsd-vhost", "nbdkit", "qsd-nbd"}
 PY
 
+# Reads that are done at once come in parts to a frontend that sleeps: it is awake for the rest of them.
+xensplit-bench blk --target=null --size=4k --depth=32 --wait=sleep --backend=event --peers=none --rounds=1 \
+	--seconds=0.05 --out="$T/parts.json" >"$T/parts.txt" 2>&1 || fail "blk: $(tail -n 20 "$T/parts.txt")"
+python3 - "$T/parts.json" <<'PY' || fail "32 reads of a sleeping frontend are one batch"
+import json, sys
+m = next(s["more"] for s in json.load(open(sys.argv[1]))["groups"][0]["series"] if s["name"] == "xsp")
+assert m["visits"] > 4 / 32, m
+PY
+
 # The report is one whole page without anything from elsewhere; a run is the same as itself.
 xensplit-bench report --out="$T/report.html" "$T/ring.json" "$T/wake.json" "$T/grant.json" "$T/blk.json" "$T/axes.json" || fail "report"
 python3 - "$T/report.html" "$T/blk.json" <<'PY' || fail "the report"

@@ -173,6 +173,36 @@ static void ring_published_halfway(void **state)
 	}
 }
 
+/* A frontend that asks for events, however far it is behind; one that polls, or wants a later event. */
+static void ring_peer_sleeps(void **state)
+{
+	struct xsp_blk_req req;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(starts) / sizeof(*starts); i++) {
+		struct pair p = make(0, XSP_BLK_NATIVE, starts[i]);
+
+		assert_int_equal(xsp_ring_front_sleep(&p.f), 0);
+		for (unsigned int n = 1; n <= 3000; n++) {
+			req = some_req(n, 1);
+			xsp_blk_front_put(&p.f, &req);
+			xsp_ring_front_push(&p.f);
+			assert_int_equal(xsp_ring_back_pending(&p.b.ring), 1);
+			xsp_blk_back_take(&p.b, &req);
+			assert_int_equal(xsp_ring_back_peer_sleeps(&p.b.ring), n - 1 <= 64 * 32);
+			xsp_blk_back_respond(&p.b, req.id, XSP_BLK_READ, 0);
+			assert_int_equal(xsp_ring_back_push(&p.b.ring), n == 1);
+			assert_int_equal(xsp_ring_front_pending(&p.f), 1);
+			xsp_blk_front_take(&p.f, &(struct xsp_blk_rsp){ 0 });
+		}
+		assert_int_equal(xsp_ring_front_sleep_after(&p.f, 2), 0);
+		assert_false(xsp_ring_back_peer_sleeps(&p.b.ring));
+		assert_int_equal(xsp_ring_front_sleep(&p.f), 0);
+		assert_true(xsp_ring_back_peer_sleeps(&p.b.ring));
+		free(p.s);
+	}
+}
+
 static void ring_lying_peer(void **state)
 {
 	static const uint32_t lies[] = { 33, 64, 0x7fffffff, 0x80000000, 0x80000001, 0xffffffe0, 0xffffffff };
@@ -421,6 +451,7 @@ int main(void)
 		cmocka_unit_test(ring_wraps),
 		cmocka_unit_test(ring_overflow),
 		cmocka_unit_test(ring_published_halfway),
+		cmocka_unit_test(ring_peer_sleeps),
 		cmocka_unit_test(ring_lying_peer),
 		cmocka_unit_test(ring_two_sided),
 		cmocka_unit_test(ring_response_padding),
