@@ -6,7 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define WINDOW_NS 10000000ull /* idle time is measured over at least this long */
+#define WINDOW_NS 10000000ull /* idle time is measured over at least this long while looking pays ... */
+#define ASLEEP_NS 1000000ull  /* ... and when it doesn't: who comes now should not wait for long */
 #define WAKE_NS   25000ull    /* what a sleep and a wake take, with the guest's part; in a virtual machine */
 
 static const char *const names[XSP_POLL_MODES] = { "auto", "event", "adaptive", "always" };
@@ -72,7 +73,7 @@ static void measure(struct xsp_poller *p, uint64_t now)
 		p->worked_ns = now;
 		p->works++;
 	}
-	if (length < WINDOW_NS)
+	if (length < (p->pays ? WINDOW_NS : ASLEEP_NS))
 		return;
 	p->pays = pays(p, length);
 	p->window_ns = now;

@@ -78,8 +78,8 @@ static void test_idle_percent(void **state)
 		assert_true(turn(&p, t, t + 5 * US, true));
 	assert_false(turn(&p, t + 95 * US, t + 100 * US, true));
 	t += 100 * US;
-	for (unsigned int i = 0; i < 99; i++, t += 100 * US)
-		assert_false(turn(&p, t, t + 11 * US, true)); /* the next window decides anew ... */
+	for (unsigned int i = 0; i < 9; i++, t += 100 * US)
+		assert_false(turn(&p, t, t + 11 * US, true)); /* the next window, 1 ms, decides anew ... */
 	assert_true(turn(&p, t + 89 * US, t + 100 * US, true)); /* ... 89 % idle: it pays again */
 	/* a long sleep is idle time */
 	assert_false(turn(&p, t + 1000 * MS, t + 1000 * MS + 5 * US, true));
