@@ -542,27 +542,40 @@ static void count_copies(struct xsp_netq *q, const struct xsp_packet *p, uint32_
 }
 
 /*
- * Only as many packets are asked of the port as surely fit; when less than one surely does, a single
- * one is taken out, and held if it is too large. Returns how many came.
+ * How many packets to ask of the port: as many as surely fit, and, when they are as long as the last
+ * one, not many more bytes than a visit takes. When less than one surely fits, a single one is taken
+ * out, and held if it is too large.
  */
+static uint32_t may_come(const struct xsp_netq *q, uint32_t room, uint32_t bytes, uint32_t n)
+{
+	uint32_t k = room / q->max_slots, few = 1 + (XSP_NET_BATCH_BYTES - bytes) / (q->rx_len | 1);
+
+	k = k < few ? k : few;
+	k = k < XSP_NET_BATCH - n ? k : XSP_NET_BATCH - n;
+	return k ? k : 1;
+}
+
+/* Returns how many came. */
 static uint32_t take_arrivals(struct xsp_netq *q, uint32_t *room)
 {
-	uint32_t n = 0;
+	uint32_t n = 0, bytes = 0;
 
-	while (q->arrivals && n < XSP_NET_BATCH && !q->held_len) {
-		uint32_t k = *room / q->max_slots, got;
+	while (q->arrivals && n < XSP_NET_BATCH && bytes < XSP_NET_BATCH_BYTES && !q->held_len) {
+		struct xsp_packet *p = q->s->packet + n;
+		uint32_t k = may_come(q, *room, bytes, n), got;
 
 		if (!*room) {
 			want(q, 1);
 			break;
 		}
-		k = k ? k : 1;
-		k = k < XSP_NET_BATCH - n ? k : XSP_NET_BATCH - n;
-		got = q->c.port->ops->recv(&q->end, q->s->packet + n, k);
+		got = q->c.port->ops->recv(&q->end, p, k);
 		q->arrivals = got == k;
-		count_copies(q, q->s->packet + n, got);
-		for (uint32_t i = 0; i < got; i++)
-			take_arrival(q, &q->s->packet[n + i], room);
+		count_copies(q, p, got);
+		for (uint32_t i = 0; i < got; i++) {
+			q->rx_len = p[i].len;
+			bytes += q->rx_len;
+			take_arrival(q, &p[i], room);
+		}
 		n += got;
 	}
 	return n;

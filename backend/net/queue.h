@@ -54,6 +54,7 @@ struct xsp_netq {
 	struct xsp_netport_end end;
 	bool end_started, end_stopping, end_stopped, in_may_stop;
 	bool arrivals;        /* the port may have packets */
+	uint32_t rx_len;      /* of the last packet that came */
 	uint32_t max_slots;   /* of any packet to this guest */
 	uint32_t rx_seen;     /* rx req_prod when it was looked at last */
 	uint32_t rx_wanted;   /* slots that the next packet waits for; 0: none waits */

@@ -13,7 +13,7 @@
 #include "ring/netif.h"
 
 #define XSP_NET_BATCH 32u /* packets a visit takes, either way ... */
-#define XSP_NET_BATCH_BYTES (128u << 10) /* ... and stops after this many bytes: the guest has these answers while the rest goes */
+#define XSP_NET_BATCH_BYTES (128u << 10) /* ... and stops after so many bytes: the guest goes on with these meanwhile */
 #define XSP_TX_SEGS (XSP_NET_BATCH * XSP_NET_MIN_SLOTS)
 
 /* One piece of a packet in a page of the guest's. */
