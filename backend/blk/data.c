@@ -104,7 +104,7 @@ static void fetch_one(struct xsp_blkq *q, uint16_t number, struct copies *c)
 		copies_add(c, number, gref, 0, area->seg, bytes);
 		return;
 	}
-	xsp_near_look(&q->near, page);
+	xsp_near_look(&q->near, page, false);
 	__asm__ __volatile__("" ::: "memory"); /* one copy, and only the copy is looked at */
 	memcpy(area->seg, page, bytes);
 	__asm__ __volatile__("" ::: "memory");
