@@ -9,6 +9,8 @@
 
 #include "common/stream.h"
 
+#define FEW 4 /* requests under way: their data is in our cache until the guest looks at it */
+
 static struct xsp_io *io_of(struct xsp_blkq *q, const struct xsp_slot *slot)
 {
 	return xsp_worker_io(q->base.worker, slot->io);
@@ -155,6 +157,16 @@ static bool goes_straight(const struct xsp_blkq *q, const struct xsp_slot *slot,
 	return q->pages && !aside && xsp_blk_aligned(segs, slot->n_segs, q->limits.sector_size);
 }
 
+/*
+ * What a target writes itself goes past our cache for the same reason. A guest that is near and has few
+ * requests under way fetches it from there twice as fast as from memory; but not many at a time, and
+ * one that sleeps has no use for it before it wakes. (performance.md, "idle machine")
+ */
+static bool goes_past_cache(const struct xsp_blkq *q)
+{
+	return !xsp_near(&q->near) || q->in_flight > FEW || xsp_ring_back_peer_sleeps(&q->back.ring);
+}
+
 /* One iovec, the buffer. A read's data is copied to what is mapped in the end, which stays so for that long. */
 static bool place_buffered(struct xsp_blkq *q, struct xsp_slot *slot, const struct xsp_blk_seg *segs)
 {
@@ -163,7 +175,7 @@ static bool place_buffered(struct xsp_blkq *q, struct xsp_slot *slot, const stru
 
 	io->iovs[0] = (struct iovec){ io->bounce, slot->bytes };
 	io->niov = 1;
-	io->mapped = false;
+	io->past_cache = false;
 	io->copied_out = q->pages && slot->op == XSP_IO_READ;
 	if (!io->copied_out) {
 		memset(io->extents, 0xff, slot->n_segs * sizeof(io->extents[0])); /* XSP_NO_EXTENT */
@@ -180,21 +192,21 @@ static bool place_buffered(struct xsp_blkq *q, struct xsp_slot *slot, const stru
 static bool place_straight(struct xsp_blkq *q, struct xsp_slot *slot, const struct xsp_blk_seg *segs)
 {
 	struct xsp_io *io = io_of(q, slot);
-	bool all = true;
+	bool all = true, any = false;
 	uint32_t at = 0;
 
 	io->niov = 0;
-	io->mapped = false;
 	io->copied_out = false;
 	for (uint32_t i = 0; i < slot->n_segs; i++) {
 		uint8_t *page = xsp_pages_get(q->pages, segs[i].gref, &io->extents[i]);
 		uint32_t len = seg_bytes(&segs[i]);
 
-		io->mapped |= page != NULL;
 		all &= page != NULL;
+		any |= page != NULL;
 		add_iov(io, page ? page + segs[i].first * XSP_SECTOR_SIZE : io->bounce + at, len);
 		at += len;
 	}
+	io->past_cache = any && goes_past_cache(q);
 	return all;
 }
 

@@ -208,7 +208,7 @@ static int take(struct xsp_blkq *q, uint16_t *batch)
 
 	if (more && !xsp_share_begin(q, &may))
 		return 0;
-	if (more && q->c.target->at_once && q->c.target->copied_reads)
+	if (more && q->c.target->at_once)
 		look_near(q, (uint32_t)pending);
 	if (more)
 		xsp_blk_back_prefetch(&q->back, (uint32_t)pending);

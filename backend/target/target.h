@@ -35,7 +35,7 @@ struct xsp_io {
 	void (*done)(struct xsp_io *io, int err); /* through xsp_io_done only */
 	void *queue;
 	uint16_t slot;
-	bool mapped;              /* its data lies in pages of the guest, not in the buffer */
+	bool past_cache;          /* its data goes into a guest's pages, and better into memory than our cache */
 	bool copied_out;          /* what was read goes from the buffer to pages of the guest */
 	bool sync_before, sync_after; /* flushes around this write, still to do: a target that makes a
 				       * write durable by itself clears sync_after */
@@ -105,7 +105,7 @@ static inline void xsp_io_scatter(const struct xsp_io *io)
 static inline void xsp_io_zero(const struct xsp_io *io)
 {
 	for (unsigned int i = 0; i < io->niov; i++)
-		if (io->mapped)
+		if (io->past_cache)
 			xsp_stream_zero(io->iov[i].iov_base, io->iov[i].iov_len);
 		else
 			memset(io->iov[i].iov_base, 0, io->iov[i].iov_len);
@@ -114,7 +114,7 @@ static inline void xsp_io_zero(const struct xsp_io *io)
 static inline void xsp_io_fill(const struct xsp_io *io, const uint8_t *from)
 {
 	for (unsigned int i = 0; i < io->niov; from += io->iov[i++].iov_len)
-		if (io->mapped)
+		if (io->past_cache)
 			xsp_stream_copy(io->iov[i].iov_base, from, io->iov[i].iov_len);
 		else
 			memcpy(io->iov[i].iov_base, from, io->iov[i].iov_len);

@@ -69,7 +69,7 @@ static void left_alone(void **state)
 	static uint8_t page[4096], bounce[8192];
 	struct xsp_target *t;
 	struct iovec iov[2] = { { page, sizeof(page) }, { bounce + 4096, 4096 } };
-	struct xsp_io io = { .op = XSP_IO_READ, .bounce = bounce, .iov = iov, .niov = 2, .mapped = true,
+	struct xsp_io io = { .op = XSP_IO_READ, .bounce = bounce, .iov = iov, .niov = 2, .past_cache = true,
 			     .len = 8192, .done = answered };
 
 	(void)state;
