@@ -112,8 +112,9 @@ port=$((20000 + $$ % 20000))
 ip link set lo up 2>/dev/null
 nbdkit -f --exit-with-parent -i 127.0.0.1 -p $port -r pattern 16M >>"$T/tcp.log" 2>&1 &
 server=$!
-attached() { attach "$@" && be_is 1 2; }
-await 5 attached 1 "nbd://127.0.0.1:$port" r || wrong "TCP: $(be xensplit-error)"
+listening() { : 2>/dev/null <>"/dev/tcp/127.0.0.1/$port"; }
+await 20 listening || wrong "nbdkit doesn't listen: $(cat "$T/tcp.log")"
+attach_wait 1 "nbd://127.0.0.1:$port" r || wrong "TCP: $(be xensplit-error)"
 vbd read xvda 8 8 >"$T/pattern" || wrong "read over TCP"
 check "data over TCP" [ "$(od -An -tx1 "$T/pattern" | tr -d ' ')" = 0000000000000008 ]
 detach 1 || wrong "detach"
