@@ -136,7 +136,7 @@ struct xsp_target {
 	bool logged;             /* log.c is in the chain, for which a request has room once */
 	bool forgets;            /* what it holds is gone with the daemon */
 	bool copied_reads;       /* a processor brings what is read (a page cache, a socket): see blk/data.c */
-	uint8_t at_once;         /* reads are done when submitted, or soon: how many go together; 0: they aren't (blk/queue.c) */
+	uint8_t at_once;         /* reads are done when submitted, or soon: so many make a part (blk/queue.c); or 0 */
 	bool can_flush;          /* FLUSH means something */
 	bool can_discard;        /* DISCARD gives space back; the range then reads anything or zeros */
 	uint32_t discard_granularity; /* bytes */
