@@ -12,7 +12,7 @@ xensplitd.src := backend/main.c backend/steer.c backend/manager.c backend/domain
 	backend/vif.c backend/vif_keys.c backend/vif_keep.c \
 	backend/worker.c backend/queue.c backend/blk/queue.c backend/blk/queue_life.c \
 	backend/blk/request.c backend/blk/journal.c backend/blk/data.c backend/blk/pages.c \
-	backend/net/queue.c backend/net/queue_life.c backend/net/scratch.c \
+	backend/net/arrival.c backend/net/queue.c backend/net/queue_life.c backend/net/scratch.c \
 	backend/net/tx.c backend/net/rx.c backend/net/direct.c \
 	backend/net/rate.c backend/port/port.c backend/port/tap.c backend/port/null.c \
 	backend/target/target.c backend/target/file.c backend/target/null.c \

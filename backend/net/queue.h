@@ -89,7 +89,10 @@ void xsp_netq_visit(struct xsp_queue *q);
 /* queue.c: the first n of the scratch's pieces in one grant copy call, counted; 0 or -1. */
 int xsp_netq_copy(struct xsp_netq *q, uint32_t n);
 
-/* queue.c: does the guest take the packet as it is? Then *o is what to tell it. */
+/* arrival.c: what came in the port. Returns how many packets; < 0: the ring is broken. */
+int xsp_netq_receive(struct xsp_netq *q);
+
+/* arrival.c: does the guest take the packet as it is? Then *o is what to tell it. */
 bool xsp_netq_takes(const struct xsp_netq *q, const uint8_t *data, uint32_t len,
 		    const struct xsp_vnet *v, struct xsp_net_offload *o);
 
