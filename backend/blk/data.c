@@ -9,7 +9,7 @@
 
 #include "common/stream.h"
 
-#define FEW 4 /* requests under way: their data is in our cache until the guest looks at it */
+#define CACHED_REQS 4u /* under way at most, for their zeros to be left in our cache */
 
 static struct xsp_io *io_of(struct xsp_blkq *q, const struct xsp_slot *slot)
 {
@@ -158,13 +158,13 @@ static bool goes_straight(const struct xsp_blkq *q, const struct xsp_slot *slot,
 }
 
 /*
- * What a target writes itself goes past our cache for the same reason. A guest that is near and has few
- * requests under way fetches it from there twice as fast as from memory; but not many at a time, and
- * one that sleeps has no use for it before it wakes. (performance.md, "idle machine")
+ * What a target writes itself goes past our cache for the same reason. A guest that is near, polls and has
+ * few requests under way fetches it from there twice as fast as from memory. With more of them, or
+ * asleep, memory was better near, too (performance.md, "`make bench`, on an idle machine").
  */
 static bool goes_past_cache(const struct xsp_blkq *q)
 {
-	return !xsp_near(&q->near) || q->in_flight > FEW || xsp_ring_back_peer_sleeps(&q->back.ring);
+	return !xsp_near(&q->near) || q->in_flight > CACHED_REQS || xsp_ring_back_peer_sleeps(&q->back.ring);
 }
 
 /* One iovec, the buffer. A read's data is copied to what is mapped in the end, which stays so for that long. */

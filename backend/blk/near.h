@@ -2,11 +2,11 @@
 /*
  * How far away a guest's processor is: the time that a line takes from its cache to ours, measured now and
  * then on what it has just written and nobody else touched: the descriptors of an indirect request, a
- * slot of the ring that begins a line. (That may have come ahead of us, with the slots before it: then it takes
- * no longer than a line that is here, and tells nothing.) Processors that share a cache pass on a line in 20 to 50 ns,
- * others in 120 and more, and that decides how data is best left for the guest to read (data.c: place).
- * A line that is in no cache any more looks far, which is the safe answer. Where the clock is slow
- * everybody is far.
+ * slot of the ring that begins a line. (A slot may have been fetched ahead, with those before it: then it
+ * takes no longer than a line that is here, and tells nothing.) Processors that share a cache pass on a
+ * line in 20 to 50 ns, others in 120 and more, and that decides how data is best left for the guest to
+ * read (data.c: place). A line that is in no cache any more looks far, which is the safe answer. Where
+ * the clock is slow everybody is far.
  *
  * A guest that deceives us here gets its own data late.
  */

@@ -182,7 +182,7 @@ static bool is_part(const struct xsp_blkq *q, const struct xsp_slot *slot, int n
 
 /*
  * A request that begins a cache line has that line for itself, and of one that waits nothing was touched:
- * its way here tells how far the guest is. Three of four share theirs with the one before.
+ * its way here tells how far the guest is. The others share theirs with the one before.
  */
 static void look_near(struct xsp_blkq *q, uint32_t pending)
 {
