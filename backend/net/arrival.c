@@ -5,7 +5,6 @@
  */
 #include "backend/net/queue.h"
 
-#include "backend/net/capture.h"
 #include "common/stream.h"
 
 #define STALE_NS    10000000000ull /* a packet that waits so long for a buffer is dropped */
